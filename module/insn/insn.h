@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * insn/: decoder and interpreter for 16-, 32- and 64-bit x86 code.
+ *
+ * The room has no kernel dependency and reaches the outside through
+ * struct rvm_insn_ops alone; it also builds in userspace, where its tests
+ * live (selftests/insn/).
+ *
+ * An instruction is a transaction.  A callback that cannot finish now (a
+ * device in userspace has to answer) returns RVM_INSN_EXIT; the interpreter
+ * then returns with struct rvm_cpu as it was before the instruction (before
+ * this iteration, for a REP string instruction), and the caller runs the same
+ * instruction again later.  On that second run the callbacks answer every
+ * access that they completed before from a log, in order (../replay.c), so an
+ * instruction must make the same accesses in the same order each time.
+ * Memory writes come after everything that can fault, where the manuals'
+ * order allows it; registers, flags and RIP change last.
+ */
+#ifndef RVM_INSN_H
+#define RVM_INSN_H
+
+#include "../cpu/state.h"
+
+/* What a step, and every callback, returns. */
+enum rvm_insn_result {
+	RVM_INSN_OK = 0,	/* done; RIP is past the instruction */
+	RVM_INSN_FAULT,		/* rvm_insn.fault says which exception; state unchanged */
+	RVM_INSN_EXIT,		/* userspace must act first; state unchanged */
+	RVM_INSN_HALT,		/* HLT executed; RIP is past it */
+	RVM_INSN_UNHANDLED,	/* cannot emulate: rvm_insn.reason; state unchanged */
+	RVM_INSN_RETRY,		/* a bounded slice ended (REP): run it again; state is consistent */
+};
+
+/* Access flags for the memory callbacks. */
+#define RVM_ACC_READ		(1u << 0)
+#define RVM_ACC_WRITE		(1u << 1)
+#define RVM_ACC_FETCH		(1u << 2)
+#define RVM_ACC_IMPLICIT	(1u << 3)	/* supervisor whatever CPL is: descriptor tables, TSS */
+#define RVM_ACC_LOCKED		(1u << 4)	/* part of an atomic read-modify-write */
+#define RVM_ACC_STACK		(1u << 5)	/* stack access: segment faults are #SS */
+
+/* Longest instruction (SDM vol. 2 §2.3.11), and its bytes as kept for the caller. */
+#define RVM_INSN_MAX		15
+
+struct rvm_insn;
+
+/**
+ * struct rvm_insn_ops - the interpreter's only way out
+ *
+ * Addresses are guest-linear, already checked against segment limits and
+ * canonical form by the interpreter.  An access may cross a page: the callee
+ * translates both pages before it changes either.  On RVM_INSN_FAULT the
+ * callee has filled insn->fault.
+ *
+ * Register-state callbacks exist for what has side effects outside struct
+ * rvm_cpu; plain reads of CRs, DRs, segments and GPRs go to insn->cpu.
+ */
+struct rvm_insn_ops {
+	/* up to 64 bytes */
+	int (*read)(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc);
+	int (*write)(struct rvm_insn *insn, u64 gla, const void *buf, u32 len, u32 acc);
+	/* Translate for writing without access: faults now, so that a later
+	 * write cannot.  Used before read-modify-write and multi-part writes. */
+	int (*probe_write)(struct rvm_insn *insn, u64 gla, u32 len, u32 acc);
+	/* Compare *old with memory and store *new if equal, atomically towards
+	 * other vCPUs; *old receives the value found.  len 1,2,4,8,16. */
+	int (*cmpxchg)(struct rvm_insn *insn, u64 gla, void *old, const void *new_val,
+		       u32 len, u32 acc);
+	/* Instruction bytes at gla: fetch at least 1, at most len; *got says how
+	 * many.  Never fails for bytes on the second page while the first page
+	 * gave some: it just returns fewer, and is called again. */
+	int (*fetch)(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 *got);
+
+	/* count items of size bytes (1, 2, 4); INS/OUTS may use count > 1.
+	 * Permission (IOPL, TSS bitmap) is the interpreter's business. */
+	int (*pio_in)(struct rvm_insn *insn, u16 port, u32 size, u32 count, void *data);
+	int (*pio_out)(struct rvm_insn *insn, u16 port, u32 size, u32 count, const void *data);
+
+	/* Reads or writes with effects of their own.  A value that the CPU
+	 * refuses gives RVM_INSN_FAULT with #GP(0) (or as the manual says). */
+	int (*set_cr)(struct rvm_insn *insn, u32 nr, u64 val);	/* 0 2 3 4 8 */
+	int (*set_dr)(struct rvm_insn *insn, u32 nr, u64 val);	/* 0..3 6 7 */
+	int (*set_xcr)(struct rvm_insn *insn, u32 nr, u64 val);
+	int (*rdmsr)(struct rvm_insn *insn, u32 msr, u64 *val);
+	int (*wrmsr)(struct rvm_insn *insn, u32 msr, u64 val);
+	int (*rdtsc)(struct rvm_insn *insn, u64 *val);
+	int (*rdpmc)(struct rvm_insn *insn, u32 nr, u64 *val);
+	int (*cpuid)(struct rvm_insn *insn, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
+	int (*invlpg)(struct rvm_insn *insn, u64 gla);
+	int (*wbinvd)(struct rvm_insn *insn);
+	/* VMCALL/VMMCALL; the callee may change GPRs through insn->cpu */
+	int (*hypercall)(struct rvm_insn *insn);
+};
+
+/*
+ * One decoded instruction.  Laid out for the decoder; readers outside insn/
+ * use the accessors below.  See decode.h for the operand description.
+ */
+struct rvm_decoded;
+
+/**
+ * struct rvm_insn - one vCPU's interpreter
+ * @cpu: the state worked on; complete (every rvm_group up to date)
+ * @ops: callbacks
+ * @priv: the owner's pointer
+ * @fault: valid after RVM_INSN_FAULT
+ * @reason: valid after RVM_INSN_UNHANDLED: a constant string
+ * @bytes, @nr_bytes: the instruction's bytes, valid after a step or a decode
+ * @len: the instruction's length, 0 if it was not decoded
+ */
+struct rvm_insn {
+	struct rvm_cpu *cpu;
+	const struct rvm_insn_ops *ops;
+	void *priv;
+
+	struct rvm_fault fault;
+	const char *reason;
+	u8 bytes[RVM_INSN_MAX];
+	u8 nr_bytes;
+	u8 len;
+};
+
+/**
+ * rvm_insn_step - fetch, decode and execute the instruction at CS:RIP
+ *
+ * Returns enum rvm_insn_result.  Does not look at pending interrupts, does
+ * not deliver exceptions: the caller does both.  After RVM_INSN_OK the
+ * one-instruction shadow (cpu->int_shadow) is set or cleared as the
+ * instruction demands, and RF is cleared.  A trap that the instruction itself
+ * causes after completion (TF single step) is left to the caller.
+ */
+int rvm_insn_step(struct rvm_insn *insn);
+
+/**
+ * rvm_insn_fetch_decode - fetch and decode only
+ *
+ * For a caller that needs the length or the bytes of the instruction at
+ * CS:RIP.  Returns RVM_INSN_OK (len, bytes set), _FAULT or _UNHANDLED.
+ */
+int rvm_insn_fetch_decode(struct rvm_insn *insn);
+
+#endif /* RVM_INSN_H */

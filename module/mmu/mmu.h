@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * mmu/: guest memory as the CPU sees it.
+ *   walk.c     the guest's own page tables, walked in software
+ *   nested.c   guest-physical to host-physical tables (NPT; EPT later)
+ *   notifier.c host memory that moves or goes away
+ */
+#ifndef RVM_MMU_H
+#define RVM_MMU_H
+
+#include "../ringvm.h"
+
+/* ---- ../memslot.c ------------------------------------------------------ */
+
+int rvm_slots_init(struct rvm_vm *vm);
+void rvm_slots_free(struct rvm_vm *vm);
+/* KVM_SET_USER_MEMORY_REGION, KVM_GET_DIRTY_LOG with the structures already copied in */
+int rvm_set_memory_region(struct rvm_vm *vm, const struct kvm_userspace_memory_region *r);
+int rvm_get_dirty_log(struct rvm_vm *vm, const struct kvm_dirty_log *log);
+
+/* Binary search; caller holds vm->srcu or slots_lock. */
+struct rvm_memslot *rvm_gfn_to_slot(struct rvm_memslots *slots, u64 gfn);
+static inline struct rvm_memslots *rvm_slots(struct rvm_vm *vm)
+{
+	return srcu_dereference_check(vm->slots, &vm->srcu,
+				      lockdep_is_held(&vm->slots_lock));
+}
+
+static inline unsigned long rvm_slot_hva(const struct rvm_memslot *s, u64 gfn)
+{
+	return s->hva + (gfn - s->base_gfn) * PAGE_SIZE;
+}
+
+/*
+ * Guest-physical memory by memslot, from the vCPU's own thread (its mm is the
+ * VM's).  May sleep.  0, or -ENXIO where no slot is (MMIO; also a write to a
+ * read-only slot), or -EFAULT where the slot's host address is not mapped.
+ * One page at most per call: gpa..gpa+len must not cross a page.
+ */
+int rvm_gpa_read(struct rvm_vm *vm, u64 gpa, void *buf, u32 len);
+int rvm_gpa_write(struct rvm_vm *vm, u64 gpa, const void *buf, u32 len);
+/* Atomic compare-and-exchange of 1, 2, 4, 8 (16) bytes within a page, naturally
+ * aligned.  *old gets the value found; success if it equals what *old was. */
+int rvm_gpa_cmpxchg(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len);
+void rvm_mark_dirty(struct rvm_memslot *s, u64 gfn);
+
+/* ---- walk.c ------------------------------------------------------------ */
+
+/**
+ * rvm_walk - translate a guest-linear address
+ * @v: RVM_G_CR and RVM_G_SEG (for CPL) up to date
+ * @gla: the address
+ * @acc: RVM_ACC_READ/WRITE/FETCH, IMPLICIT
+ * @gpa: result
+ * @f: filled with the #PF when it faults
+ *
+ * Sets accessed and dirty bits as the CPU would (SDM vol. 3 §4.8).
+ * RVM_INSN_OK, RVM_INSN_FAULT, or RVM_INSN_UNHANDLED when a table lies outside
+ * every memslot.
+ */
+int rvm_walk(struct rvm_vcpu *v, u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f);
+
+/* ---- nested.c ---------------------------------------------------------- */
+
+int rvm_nested_init(struct rvm_vm *vm);
+void rvm_nested_destroy(struct rvm_vm *vm);
+u64 rvm_nested_root_pa(struct rvm_vm *vm);
+
+enum rvm_fault_kind {
+	RVM_NPF_FIXED,		/* mapped: run again */
+	RVM_NPF_MMIO,		/* no memory there (or a write to a read-only slot) */
+};
+
+/* A nested fault at gpa with RVM_PF_* bits.  enum rvm_fault_kind or -errno
+ * (-EFAULT: the slot's host address is not mapped).  May sleep. */
+int rvm_nested_fault(struct rvm_vcpu *v, u64 gpa, u32 error);
+
+/* Drop or write-protect [start, end) (gfns).  Caller holds mmu_lock and
+ * flushes (rvm_request_all) when true is returned, before it drops what
+ * protects the pages. */
+bool rvm_nested_zap(struct rvm_vm *vm, u64 start, u64 end);
+bool rvm_nested_wrprotect(struct rvm_vm *vm, u64 start, u64 end);
+/* Write-protect the pages of one dirty-bitmap word (first gfn, mask). */
+bool rvm_nested_wrprotect_mask(struct rvm_vm *vm, u64 gfn, unsigned long mask);
+/* Test, and clear when @clear, the accessed bits of [start, end). */
+bool rvm_nested_young(struct rvm_vm *vm, u64 start, u64 end, bool clear);
+
+/* ---- notifier.c -------------------------------------------------------- */
+
+int rvm_notifier_init(struct rvm_vm *vm);
+void rvm_notifier_destroy(struct rvm_vm *vm);
+/* Under mmu_lock: did an invalidation touch hva since mn_seq was @seq? */
+bool rvm_notifier_retry(struct rvm_vm *vm, unsigned long seq, unsigned long hva);
+
+#endif /* RVM_MMU_H */

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The objects every room shares: the VM, the vCPU, and the lock order.
+ *
+ * Lock order, outermost first:
+ *   rvm_vcpu.lock        one ioctl at a time on a vCPU
+ *   rvm_vm.lock          vCPU creation, VM-wide configuration
+ *   rvm_vm.slots_lock    memslot changes, dirty-log readout
+ *   rvm_vm.srcu          (read side) the memslot array in use
+ *   mmap_lock            taken inside by get_user_pages
+ *   rvm_vm.mmu_lock      nested and shadow page tables, notifier counters;
+ *                        spinning, never held across anything that sleeps
+ * The mmu notifier comes in with mm locks held and takes srcu, then mmu_lock.
+ * rvm_main_lock (main.c) guards the count of VMs that use the hardware; it is
+ * taken with none of the above held, except rvm_vm.lock never.
+ */
+#ifndef RVM_RINGVM_H
+#define RVM_RINGVM_H
+
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/kernel.h>
+#include <linux/module.h>
+#include <linux/mm.h>
+#include <linux/mutex.h>
+#include <linux/preempt.h>
+#include <linux/refcount.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+#include <linux/srcu.h>
+#include <linux/kvm.h>
+#include <linux/mmu_notifier.h>
+#include <linux/xarray.h>
+#include <asm/fpu/api.h>
+
+#include "compat/compat.h"
+#include "cpu/state.h"
+#include "insn/insn.h"
+#include "stats.h"
+
+#define RVM_MAX_VCPUS		256	/* vCPUs in a VM; ids are below it too */
+#define RVM_MAX_SLOTS		512
+#define RVM_MAX_CPUID		256	/* entries accepted by KVM_SET_CPUID2 */
+#define RVM_MAX_MSRS		256	/* entries accepted by KVM_GET/SET_MSRS */
+#define RVM_RUN_PAGES		2	/* struct kvm_run, then the port I/O data */
+#define RVM_PIO_PAGE		1
+#define RVM_MAX_GPA_BITS	52
+
+#define RVM_SLOT_MEM_MAX_PAGES	((1ul << 31) - 1)
+
+struct rvm_mode;
+
+/* ---- memory ---------------------------------------------------------- */
+
+/**
+ * struct rvm_memslot - one range of guest-physical memory
+ * @base_gfn: first guest frame
+ * @npages: length in 4 KiB pages
+ * @hva: userspace address of the first page, page aligned, in vm->mm
+ * @id: the client's slot number
+ * @flags: KVM_MEM_*
+ * @dirty: one bit a page while KVM_MEM_LOG_DIRTY_PAGES is set, else NULL
+ */
+struct rvm_memslot {
+	u64 base_gfn;
+	u64 npages;
+	unsigned long hva;
+	u32 id;
+	u32 flags;
+	unsigned long *dirty;
+};
+
+/* An immutable snapshot, sorted by base_gfn; replaced whole under slots_lock. */
+struct rvm_memslots {
+	u64 generation;
+	u32 count;
+	struct rvm_memslot slot[];
+};
+
+/* ---- VM -------------------------------------------------------------- */
+
+struct rvm_nested;
+
+struct rvm_vm {
+	refcount_t users;		/* VM fd + one for each vCPU fd, stats fds */
+	struct mm_struct *mm;		/* mmgrab'd; the only mm that may use the VM */
+	const struct rvm_mode *mode;
+	pid_t creator;
+
+	struct mutex lock;
+	struct xarray vcpus;		/* by index; entries appear fully made */
+	u32 nr_vcpus;			/* created; release-stored after the xarray entry */
+
+	struct mutex slots_lock;
+	struct srcu_struct srcu;
+	struct rvm_memslots __rcu *slots;
+
+	/* page tables for nested paging, and the notifier's view (mmu/) */
+	spinlock_t mmu_lock;
+	struct mmu_notifier mn;
+	unsigned long mn_seq;		/* bumped at the end of each invalidation */
+	unsigned long mn_count;		/* invalidations in progress */
+	unsigned long mn_start, mn_end;	/* their hull, while mn_count != 0 */
+	struct rvm_nested *nested;
+
+	unsigned long tss_addr;		/* KVM_SET_TSS_ADDR: kept, no mode needs it */
+	u64 identity_map_addr;
+
+	struct rvm_vm_stats stats;
+	struct dentry *debugfs;
+	void *mode_data;
+};
+
+/* ---- vCPU ------------------------------------------------------------ */
+
+/* vcpu->requests; set with rvm_request(), done by the run loop before entry */
+enum rvm_req {
+	RVM_REQ_TLB_FLUSH,		/* drop every guest translation */
+	RVM_REQ_KICK,			/* just leave the guest */
+	RVM_REQ_VM_DEAD,		/* the owner's mm is going away */
+};
+
+/* vcpu->where; see run.c for the protocol with rvm_kick() */
+enum rvm_where {
+	RVM_OUTSIDE_GUEST,
+	RVM_IN_GUEST,
+};
+
+/*
+ * Events on their way into the guest (SDM vol. 3 §6.9 gives the order).
+ * "injected" = taken by the CPU and interrupted half-way by an exit: it has
+ * to be injected again before anything else.
+ */
+struct rvm_events {
+	struct {
+		bool pending, injected;
+		struct rvm_fault f;
+	} exception;
+	struct {
+		bool pending, injected, soft;	/* soft: INT n */
+		u8 nr;
+		u8 insn_len;		/* of the INT n */
+	} irq;
+	struct {
+		bool injected, masked;
+		atomic_t pending;	/* 0..2 */
+	} nmi;
+	bool triple_fault;
+};
+
+/*
+ * Accesses of the current instruction that userspace has completed, in order
+ * (replay.c).  Filled while an emulated instruction is restarted; empty else.
+ */
+#define RVM_REPLAY_MAX	24
+struct rvm_replay_entry {
+	u64 addr;
+	u8 len;
+	u8 kind;			/* enum rvm_replay_kind */
+	u8 data[8];
+};
+
+struct rvm_replay {
+	u8 n;				/* completed accesses */
+	u8 pos;				/* next one the running attempt will see */
+	bool waiting;			/* userspace has the next one in kvm_run */
+	bool fast_pio;			/* waiting on an IN done without the interpreter */
+	struct rvm_replay_entry e[RVM_REPLAY_MAX];
+	/* a string I/O batch; its data is the PIO page */
+	u16 pio_port;
+	u8 pio_size;
+	bool pio_in;
+	u32 pio_count;
+};
+
+struct rvm_vcpu {
+	struct rvm_vm *vm;
+	u32 id;				/* the client's number, APIC id */
+	u32 index;			/* creation order */
+
+	struct mutex lock;
+	struct kvm_run *run;		/* RVM_RUN_PAGES, mapped by the client: hostile */
+
+	struct rvm_cpu cpu;
+	u32 avail;			/* RVM_G_*: groups that are up to date in cpu */
+	u32 dirty;			/* RVM_G_*: groups the mode must take over */
+
+	struct rvm_insn insn;
+	struct rvm_events ev;
+	struct rvm_replay replay;
+	u32 mp_state;			/* KVM_MP_STATE_* */
+
+	unsigned long requests;		/* bits: enum rvm_req */
+	int where;			/* enum rvm_where */
+	int last_cpu;			/* physical CPU it ran on, -1 at first */
+	bool loaded;			/* between vcpu_load and vcpu_put */
+	struct preempt_notifier pn;
+
+	struct fpu_guest fpu;
+	bool fpu_loaded;		/* guest FPU state is in the registers */
+	u64 xcr0_mask;			/* bits the guest may set, from its CPUID */
+	u64 cr4_allowed, efer_allowed;	/* bits the guest may set, from its CPUID */
+
+	struct kvm_cpuid_entry2 *cpuid;	/* as set by the client */
+	u32 nr_cpuid;
+
+	u64 tsc_offset;			/* guest TSC = host TSC + offset */
+
+	bool sigset_active;		/* KVM_SET_SIGNAL_MASK given */
+	sigset_t sigset;
+
+	struct rvm_vcpu_stats stats;
+	struct dentry *debugfs;
+	void *mode_data;		/* struct svm_vcpu and so on */
+};
+
+static inline bool rvm_test_request(struct rvm_vcpu *v)
+{
+	return READ_ONCE(v->requests) != 0;
+}
+
+/* ---- main.c ------------------------------------------------------------ */
+int rvm_hw_get(const struct rvm_mode *mode);	/* first user enables it on every CPU */
+void rvm_hw_put(const struct rvm_mode *mode);
+extern struct dentry *rvm_debugfs;
+
+/* ---- vm.c -------------------------------------------------------------- */
+long rvm_vm_create(const struct rvm_mode *mode, unsigned long type);	/* new fd or -errno */
+void rvm_vm_put(struct rvm_vm *vm);
+static inline void rvm_vm_get(struct rvm_vm *vm)
+{
+	refcount_inc(&vm->users);
+}
+int rvm_check_extension(const struct rvm_mode *mode, long cap);
+
+/* ---- vcpu.c ------------------------------------------------------------ */
+int rvm_vcpu_create(struct rvm_vm *vm, unsigned long id);	/* new fd or -errno */
+void rvm_vcpu_destroy(struct rvm_vcpu *v);
+void rvm_vcpu_reset(struct rvm_vcpu *v);			/* architectural power-on state */
+
+/* ---- run.c ------------------------------------------------------------- */
+int rvm_vcpu_run(struct rvm_vcpu *v);	/* KVM_RUN proper; 0 or -errno, v->run filled */
+void rvm_vcpu_load(struct rvm_vcpu *v);	/* around everything that touches mode state */
+void rvm_vcpu_put(struct rvm_vcpu *v);
+void rvm_run_init(struct rvm_vcpu *v);
+void rvm_request_all(struct rvm_vm *vm, enum rvm_req req);	/* and wait until none is in
+								 * guest with the old state */
+void rvm_kick(struct rvm_vcpu *v);
+
+/* One way to give up: KVM_EXIT_INTERNAL_ERROR with a named reason (constant
+ * string), counted and traced.  Returns 0, for "go to userspace". */
+int rvm_internal_error(struct rvm_vcpu *v, u32 suberror, const char *reason,
+		       u32 ndata, const u64 *data);
+
+/* ---- events.c ---------------------------------------------------------- */
+void rvm_queue_exception(struct rvm_vcpu *v, const struct rvm_fault *f);
+void rvm_queue_gp(struct rvm_vcpu *v, u32 error);
+void rvm_queue_ud(struct rvm_vcpu *v);
+void rvm_queue_db(struct rvm_vcpu *v, u64 dr6_bits);
+int rvm_inject_events(struct rvm_vcpu *v);
+bool rvm_irq_ready(struct rvm_vcpu *v);		/* could take an ExtINT now */
+void rvm_get_events(struct rvm_vcpu *v, struct kvm_vcpu_events *e);
+int rvm_set_events(struct rvm_vcpu *v, const struct kvm_vcpu_events *e);
+
+/* ---- emulate.c --------------------------------------------------------- */
+extern const struct rvm_insn_ops rvm_insn_kernel_ops;
+/* Run one instruction in the interpreter.  1: go on in the guest; 0: exit to
+ * userspace (v->run filled); -errno. */
+int rvm_emulate_one(struct rvm_vcpu *v);
+/* Advance RIP past the instruction at CS:RIP, whose length only a decode
+ * tells.  Same returns. */
+int rvm_skip_insn(struct rvm_vcpu *v, u64 next_rip);
+/* Port I/O of one item with the registers known (no interpreter needed). */
+int rvm_fast_pio(struct rvm_vcpu *v, bool in, u16 port, u32 size, u64 next_rip);
+/* KVM_RUN came back: finish what userspace was asked to do.  Same returns. */
+int rvm_complete_exit(struct rvm_vcpu *v);
+
+#endif /* RVM_RINGVM_H */
