@@ -48,9 +48,19 @@
 
 #define RVM_SLOT_MEM_MAX_PAGES	((1ul << 31) - 1)
 
+#define RVM_MCE_BANKS		32
+#define RVM_MTRR_VAR		8	/* variable-range pairs */
+#define RVM_MTRR_FIXED		11
+
 struct rvm_mode;
 
 /* ---- memory ---------------------------------------------------------- */
+
+/*
+ * Internal flag of a slot on its way out: the guest no longer finds it
+ * (rvm_gfn_to_slot), the notifier still does until its pages are unmapped.
+ */
+#define RVM_SLOT_GONE		(1u << 31)
 
 /**
  * struct rvm_memslot - one range of guest-physical memory
@@ -102,6 +112,11 @@ struct rvm_vm {
 	unsigned long mn_count;		/* invalidations in progress */
 	unsigned long mn_start, mn_end;	/* their hull, while mn_count != 0 */
 	struct rvm_nested *nested;
+
+	/* the last TSC write, so that vCPUs written together agree (msr.c) */
+	spinlock_t tsc_lock;
+	u64 tsc_last_host, tsc_last_guest, tsc_last_offset;
+	bool tsc_written;
 
 	unsigned long tss_addr;		/* KVM_SET_TSS_ADDR: kept, no mode needs it */
 	u64 identity_map_addr;
@@ -173,6 +188,14 @@ struct rvm_replay {
 	u32 pio_count;
 };
 
+/* MSRs without effect on how the guest runs: kept for it, nothing more (msr.c) */
+struct rvm_msr_store {
+	u64 mtrr_def, mtrr_fixed[RVM_MTRR_FIXED], mtrr_var[2 * RVM_MTRR_VAR];
+	u64 mcg_cap, mcg_status, mcg_ctl;
+	u64 mce[4 * RVM_MCE_BANKS];	/* CTL, STATUS, ADDR, MISC of each bank */
+	u64 hwcr, ucode_rev, platform_info;
+};
+
 struct rvm_vcpu {
 	struct rvm_vm *vm;
 	u32 id;				/* the client's number, APIC id */
@@ -204,6 +227,7 @@ struct rvm_vcpu {
 	struct kvm_cpuid_entry2 *cpuid;	/* as set by the client */
 	u32 nr_cpuid;
 
+	struct rvm_msr_store msrs;
 	u64 tsc_offset;			/* guest TSC = host TSC + offset */
 
 	bool sigset_active;		/* KVM_SET_SIGNAL_MASK given */
@@ -222,6 +246,10 @@ static inline bool rvm_test_request(struct rvm_vcpu *v)
 /* ---- main.c ------------------------------------------------------------ */
 int rvm_hw_get(const struct rvm_mode *mode);	/* first user enables it on every CPU */
 void rvm_hw_put(const struct rvm_mode *mode);
+/* May this CPU enter a guest now?  Interrupts off, just before mode->enter.
+ * 0; -EAGAIN: the CPU is going down, reschedule and try where that leads;
+ * -EIO: the machine is going down, or the CPU came back without it. */
+int rvm_hw_check(const struct rvm_mode *mode);
 extern struct dentry *rvm_debugfs;
 
 /* ---- vm.c -------------------------------------------------------------- */
@@ -272,6 +300,10 @@ int rvm_emulate_one(struct rvm_vcpu *v);
 int rvm_skip_insn(struct rvm_vcpu *v, u64 next_rip);
 /* Port I/O of one item with the registers known (no interpreter needed). */
 int rvm_fast_pio(struct rvm_vcpu *v, bool in, u16 port, u32 size, u64 next_rip);
+/* HLT executed: with userspace controllers, the client waits.  Same returns. */
+int rvm_halt(struct rvm_vcpu *v);
+/* VMCALL or VMMCALL: result into RAX (KVM's hypercall convention). */
+void rvm_hypercall(struct rvm_vcpu *v);
 /* KVM_RUN came back: finish what userspace was asked to do.  Same returns. */
 int rvm_complete_exit(struct rvm_vcpu *v);
 
