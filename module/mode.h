@@ -17,6 +17,14 @@
 
 #include "ringvm.h"
 
+/* What the hardware said about the last exit, for the tracepoint rvm_exit.
+ * @isa as in kvm:kvm_exit: 1 VMX, 2 SVM; 0 when no hardware was asked. */
+struct rvm_exit_info {
+	u32 reason, isa;
+	u64 info1, info2;
+	u32 intr_info, error_code;
+};
+
 /**
  * struct rvm_mode - what a mode provides
  * @name: "svm"; the node is /dev/ringvm-@name
@@ -44,6 +52,7 @@
  *   date and every other group stale (clears v->avail accordingly).
  * @handle: after @enter, interrupts and preemption on: what the exit needs.
  *   1: enter again; 0: to userspace, v->run filled; -errno.
+ * @exit_info: the last exit, for tracing; before @handle.  May be NULL.
  *
  * @inject_exception, @inject_irq, @inject_nmi: deliver at the next entry.  One
  *   per entry.
@@ -73,6 +82,7 @@ struct rvm_mode {
 	void (*fetch)(struct rvm_vcpu *v, u32 groups);
 	void (*enter)(struct rvm_vcpu *v);
 	int (*handle)(struct rvm_vcpu *v);
+	void (*exit_info)(struct rvm_vcpu *v, struct rvm_exit_info *info);
 
 	void (*inject_exception)(struct rvm_vcpu *v, const struct rvm_fault *f);
 	void (*inject_irq)(struct rvm_vcpu *v, u8 vector, bool soft, u8 insn_len);
