@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: GPL-2.0
+# Builds and installs ringvm, and starts the lab.  "make help" lists the targets.
+
+KDIR ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
+DESTDIR ?=
+LAB := selftests/lab/lab
+export PREFIX DESTDIR
+
+ifneq ($(V),1)
+Q := @
+endif
+
+all: launcher module
+
+# ---- the module -------------------------------------------------------------
+# kbuild writes next to the sources: give it a farm of links below build/, one
+# for each kernel release, and the tree stays clean.
+
+have_kdir = $(wildcard $(KDIR)/Makefile)
+release = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease 2>/dev/null)
+
+need_kdir:
+ifeq ($(have_kdir),)
+	@echo "No kernel headers in $(KDIR): install linux-headers-$$(uname -r), or give KDIR=folder; 'make demo' and 'make check' need neither." >&2
+	@exit 1
+endif
+
+ifneq ($(have_kdir),)
+MODULE_OUT := $(CURDIR)/build/module-$(release)
+endif
+
+farm: need_kdir
+	$(Q)mkdir -p $(MODULE_OUT)
+	$(Q)find Kbuild module uapi -type f ! -name '*.o' ! -name '*.ko' ! -name '*.mod*' \
+		! -name '.*' -print | while read -r f; do \
+		l="$(MODULE_OUT)/$$f"; \
+		[ "$$l" -ef "$$f" ] || { mkdir -p "$${l%/*}" && ln -sf "$(CURDIR)/$$f" "$$l"; }; \
+	done
+	$(Q)find $(MODULE_OUT) -xtype l -delete
+
+module: farm
+	$(Q)$(MAKE) -C $(KDIR) M=$(MODULE_OUT) $(if $(C),C=$(C)) $(if $(W),W=$(W)) modules
+
+# ---- the launcher and the selftest programs ---------------------------------
+
+launcher:
+	$(Q)$(MAKE) -C userspace all
+
+selftests:
+	$(Q)$(MAKE) -C selftests all
+
+# ---- installing -------------------------------------------------------------
+
+install: all
+	$(Q)$(MAKE) -C $(KDIR) M=$(MODULE_OUT) INSTALL_MOD_DIR=updates \
+		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
+	$(Q)$(MAKE) -C userspace install
+	$(Q)install -D -m 644 uapi/linux/ringvm.h $(DESTDIR)$(PREFIX)/include/linux/ringvm.h
+
+uninstall: need_kdir
+	$(Q)rm -f $(DESTDIR)/lib/modules/$(release)/updates/ringvm.ko*
+	$(Q)$(MAKE) -C userspace uninstall
+	$(Q)rm -f $(DESTDIR)$(PREFIX)/include/linux/ringvm.h
+	$(Q)[ -n "$(DESTDIR)" ] || depmod $(release)
+
+# ---- the lab ----------------------------------------------------------------
+# The lab brings its own kernel headers; a KDIR given here does not reach it.
+
+packages:
+	$(Q)selftests/lab/packages
+
+demo: packages
+	$(Q)$(LAB) demo
+
+check: packages
+	$(Q)$(LAB) check $(TESTS)
+
+bench: packages
+	$(Q)$(LAB) bench
+
+lab-shell: packages
+	$(Q)$(LAB) shell $(LABFLAGS)
+
+lab-update: packages
+	$(Q)$(LAB) update
+
+dkms-test: packages
+	$(Q)$(LAB) dkms
+
+# ---- the rest ---------------------------------------------------------------
+
+# The cache of downloads stays; "make distclean" removes it too.
+clean:
+	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +
+	$(Q)[ ! -f userspace/Makefile ] || $(MAKE) -C userspace clean
+	$(Q)[ ! -f selftests/Makefile ] || $(MAKE) -C selftests clean
+	$(Q)find selftests -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean
+	$(Q)rm -rf build
+
+help:
+	@echo 'make                 build module and launcher for the running kernel'
+	@echo '                     (KDIR=folder: for the kernel whose headers are there)'
+	@echo 'make install         module, launcher, manual pages (PREFIX=, DESTDIR=); as root'
+	@echo 'make uninstall       take them away again'
+	@echo 'make clean           remove what was built; downloads stay (distclean: those too)'
+	@echo
+	@echo 'In an emulated host, on any Debian 12 machine, whatever its CPU and kernel:'
+	@echo 'make demo            boot unmodified Debian guests; MODE=svm GUEST=686|686-pae|amd64'
+	@echo '                     NONCE=text choose one'
+	@echo 'make check           all tests; TESTS="name ..." some of them'
+	@echo "make bench           boot times beside Debian's own KVM"
+	@echo 'make lab-shell       a shell in the emulated host, module loaded; Ctrl-A X ends it'
+	@echo '                     (LABFLAGS="--no-svm --cpus 2 ...": selftests/lab/lab shell --help)'
+	@echo "make lab-update      move the lab to the archive's current kernels"
+	@echo 'make dkms-test       add, build, install, remove with DKMS in a private folder'
+	@echo
+	@echo 'V=1 shows the commands.  selftests/lab/README.md explains the lab.'
+
+.PHONY: all need_kdir farm module launcher selftests install uninstall packages demo check \
+	bench lab-shell lab-update dkms-test clean distclean help

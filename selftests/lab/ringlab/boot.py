@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Puts one boot together: ramdisk with the changing parts, jobs, emulator, session."""
+
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from . import build, kernels, qemu, tools
+from .cpio import Ramdisk
+from .paths import below
+from .session import Job, Session
+
+SETUP_DEADLINE = 60
+
+
+def strip(source, out):
+    """A copy of the module without debug information: the host loads it faster."""
+    shutil.copy(source, out)
+    subprocess.run(["strip", "-g", str(out)], check=True)
+    return out
+
+
+def load_script(options):
+    """Shell lines that load the modules the options ask for."""
+    lines = ["set -e"]
+    if options.modules in ("kvm-amd", "both"):
+        lines.append("modprobe kvm-amd")
+    if options.modules in ("ringvm", "both"):
+        lines.append(f"insmod /lab/ringvm.ko {options.params}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def unload_script():
+    """Shell lines that unload what the run left loaded, ours first."""
+    return ("for m in ringvm kvm_amd kvm; do\n"
+            "if grep -q \"^$m \" /proc/modules; then rmmod $m || exit 1; fi\n"
+            "done\n")
+
+
+def ramdisk(path, jobs, files, module=None):
+    """Write the ramdisk of one boot.
+
+    @files maps places in the emulated host to files of this machine; libraries
+    they need and the tools disk lacks go to /lab/lib.
+    """
+    disk = Ramdisk()
+    for folder in ("dev", "proc", "sys", "tmp", "run", "tools", "lab/bin", "lab/lib", "root"):
+        disk.folder(folder)
+    disk.device("dev/console", 5, 1)
+    disk.link("usr", "tools/usr")
+    for name in ("bin", "sbin", "lib", "lib64"):
+        disk.link(name, f"tools/usr/{name}")
+    disk.data("etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n")
+    disk.data("etc/group", "root:x:0:\n")
+    disk.file("init", build.program("agent"), 0o755)
+    extra = {}
+    for place, source in files.items():
+        disk.file(place, source)
+        for lib in tools.libraries(source):
+            if not tools.provides(lib):
+                extra[Path(lib).name] = lib
+    for name, lib in extra.items():
+        disk.file(f"lab/lib/{name}", lib)
+    if module:
+        disk.file("lab/ringvm.ko", module)
+    listing = []
+    for number, job in enumerate(jobs):
+        script = f"/lab/job.{number}"
+        disk.data(script, job.script)
+        listing.append(f"{job.kind} {job.deadline} {job.name} {script}\n")
+    disk.data("lab/jobs", "".join(listing))
+    disk.write(path)
+
+
+def wrap(options, jobs):
+    """The jobs of a boot with loading before and unloading after."""
+    before = [Job("load-modules", load_script(options), SETUP_DEADLINE, "setup")]
+    after = [Job("unload-modules", unload_script(), SETUP_DEADLINE)]
+    return before + list(jobs) + after
+
+
+def run(options, jobs, files=None, watch=None, log="last"):
+    """Boot an emulated host and run @jobs in it.  Returns the finished session."""
+    options.check()
+    jobs = wrap(options, jobs)
+    disk = tools.image()
+    with tempfile.TemporaryDirectory(prefix="boot.", dir=below("images")) as name:
+        folder = Path(name)
+        module = None
+        if options.modules in ("ringvm", "both"):
+            module = strip(kernels.module_ko(), folder / "ringvm.ko")
+        ramdisk(folder / "ramdisk", jobs, files or {}, module)
+        cmd = qemu.command(options, kernels.vmlinuz("host"), folder / "ramdisk", disk)
+        session = Session(qemu.Emulator(cmd), jobs, watch)
+        session.run(below("logs") / f"{log}.log")
+    return session
+
+
+def shell(options, files=None):
+    """Boot an emulated host with an interactive shell on this terminal."""
+    options.check()
+    size = shutil.get_terminal_size()
+    script = (f"stty rows {size.lines} cols {size.columns} 2>/dev/null\n"
+              "echo 'This is the emulated host.  exit: switch it off; Ctrl-A X: end it at once; "
+              "Ctrl-A H: help.'\n"
+              "export TERM=vt102 PS1='lab# '\nexec bash --norc -i\n")
+    jobs = [Job("load-modules", load_script(options), SETUP_DEADLINE, "setup"),
+            Job("shell", script, 0, "shell")]
+    disk = tools.image()
+    with tempfile.TemporaryDirectory(prefix="boot.", dir=below("images")) as name:
+        folder = Path(name)
+        module = None
+        if options.modules in ("ringvm", "both"):
+            module = strip(kernels.module_ko(), folder / "ringvm.ko")
+        ramdisk(folder / "ramdisk", jobs, files or {}, module)
+        cmd = qemu.command(options, kernels.vmlinuz("host"), folder / "ramdisk", disk)
+        return qemu.interactive(cmd, below("logs") / "shell.log")

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The command line of the lab."""
+
+import argparse
+import os
+import sys
+
+from . import archive, boot, build, kernels, tools
+from .qemu import HostOptions
+from .paths import below
+from .say import LabError, say
+from .session import (CRASH, DIED, DIRTY, FAIL, PASS, TIMEOUT, Job)
+
+STATUS = {PASS: 0, FAIL: 1, DIRTY: 1, TIMEOUT: 124, CRASH: 4, DIED: 3}
+
+
+def _host_arguments(parser):
+    host = parser.add_argument_group("the emulated host")
+    host.add_argument("--svm", action=argparse.BooleanOptionalAction, default=True,
+                      help="AMD-V with nested paging (default: yes)")
+    host.add_argument("--la57", action=argparse.BooleanOptionalAction, default=False,
+                      help="five-level page tables (default: no)")
+    host.add_argument("--cpus", type=int, default=1, choices=(1, 2))
+    host.add_argument("--mem", default="2G", help="memory (default: 2G)")
+    host.add_argument("--append", default="", metavar="WORDS",
+                      help="added to the host's kernel command line")
+    host.add_argument("--modules", default="ringvm",
+                      choices=("ringvm", "kvm-amd", "both", "none"),
+                      help="what to load before the first command (default: ringvm)")
+    host.add_argument("--params", default="", help="parameters of ringvm.ko")
+    parser.add_argument("--file", action="append", default=[], metavar="FILE[:PLACE]",
+                        help="put FILE into the host (default place: /lab/bin/NAME)")
+    parser.add_argument("--no-build", action="store_true",
+                        help="take module, launcher and selftests as they are")
+
+
+def _options(args):
+    return HostOptions(svm=args.svm, la57=args.la57, cpus=args.cpus, mem=args.mem,
+                       append=args.append, modules=args.modules, params=args.params).check()
+
+
+def _files(args):
+    """Files for the host: what was asked for, and the launcher if there is one."""
+    files = {}
+    for item in args.file:
+        source, _, place = item.partition(":")
+        if not os.path.isfile(source):
+            raise LabError(f"--file: there is no file {source}")
+        files[place or f"lab/bin/{os.path.basename(source)}"] = source
+    if args.modules in ("ringvm", "both") and not args.no_build:
+        build.module()
+    return files
+
+
+def _report(session):
+    """Say how a session went; the exit status for it."""
+    outcome = PASS
+    for job in session.jobs:
+        if job.outcome != PASS:
+            outcome = job.outcome
+            say(f"{job.name}: {job.outcome} ({job.status})")
+            break
+    for text in session.reports:
+        say(f"host: {text}")
+    if outcome == CRASH:
+        say("the end of the host's console:")
+        for line in session.console[-60:]:
+            say(f"  {line}")
+    dirty = session.dirty()
+    if dirty and outcome == PASS:
+        outcome = DIRTY
+    for line in dirty:
+        say(f"host's kernel log: {line}")
+    if outcome == PASS:
+        say("pass")
+    return STATUS.get(outcome, 1)
+
+
+def _run(args):
+    words = [w for w in args.command if w != "--"] if args.command[:1] == ["--"] else args.command
+    if not words:
+        raise LabError("nothing to run: lab run [options] -- 'shell commands'")
+    job = Job("command", " ".join(words) + "\n", args.deadline)
+    session = boot.run(_options(args), [job], _files(args), log=args.log)
+    say(f"full log: {below('logs') / args.log}.log")
+    return _report(session)
+
+
+def _shell(args):
+    return boot.shell(_options(args), _files(args))
+
+
+def _fetch(_args):
+    for role in archive.ROLES:
+        archive.debs(role)
+    say(f"host kernel {kernels.host_release()}, tools disk {tools.image().name}")
+    return 0
+
+
+def _update(_args):
+    archive.update()
+    return _fetch(_args)
+
+
+def _kdir(_args):
+    print(kernels.kdir())
+    return 0
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="lab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    run = commands.add_parser("run", help="run shell commands in an emulated host")
+    _host_arguments(run)
+    run.add_argument("--deadline", type=float, default=120, help="seconds (default: 120)")
+    run.add_argument("--log", default="last", help="name of the log in build/logs")
+    run.add_argument("command", nargs=argparse.REMAINDER)
+    run.set_defaults(call=_run)
+    shell = commands.add_parser("shell", help="interactive shell in an emulated host")
+    _host_arguments(shell)
+    shell.set_defaults(call=_shell)
+    for name, call, text in (
+            ("fetch", _fetch, "download and unpack everything"),
+            ("update", _update, "move to the archive's current versions"),
+            ("kdir", _kdir, "print the KDIR of the host kernel")):
+        commands.add_parser(name, help=text).set_defaults(call=call)
+    return parser
+
+
+def main():
+    """Entry point; returns the exit status."""
+    args = _parser().parse_args()
+    try:
+        return args.call(args)
+    except LabError as why:
+        print(f"[lab] {why}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130

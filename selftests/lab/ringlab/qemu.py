@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One emulated host in QEMU's TCG: command line, channels, inspection, end."""
+
+import dataclasses
+import json
+import os
+import select
+import shutil
+import socket
+import subprocess
+import time
+
+from .say import LabError
+
+
+@dataclasses.dataclass(frozen=True)
+class HostOptions:
+    """What the emulated host looks like."""
+
+    svm: bool = True		# AMD-V with nested paging
+    cpus: int = 1
+    la57: bool = False		# five-level page tables
+    append: str = ""		# added to the host's kernel command line
+    modules: str = "ringvm"	# ringvm, kvm-amd, both or none
+    params: str = ""		# parameters of ringvm.ko
+    mem: str = "2G"
+
+    def check(self):
+        """Refuse combinations that cannot work, with the reason."""
+        if self.modules not in ("ringvm", "kvm-amd", "both", "none"):
+            raise LabError(f"modules: {self.modules!r} is none of ringvm, kvm-amd, both, none")
+        if self.cpus not in (1, 2):
+            raise LabError("cpus: the emulator is known to hold up with 1 or 2")
+        if self.la57 and not self.svm:
+            raise LabError("the emulator breaks the host's userland with LA57 and no SVM: "
+                           "choose one of --la57 and --no-svm")
+        return self
+
+    def cpu(self):
+        """QEMU's -cpu word."""
+        word = "max"
+        if not self.la57:
+            word += ",la57=off"
+        if not self.svm:
+            word += ",-svm"
+        return word
+
+    def describe(self):
+        """A short text for progress lines."""
+        return (f"{self.cpus} CPU{'s' * (self.cpus > 1)}, {'SVM' if self.svm else 'no SVM'}"
+                f"{', LA57' if self.la57 else ''}, modules: {self.modules}"
+                f"{', ' + self.append if self.append else ''}")
+
+
+def command(options, kernel, ramdisk, disk):
+    """QEMU's command line but for its channels."""
+    qemu = shutil.which("qemu-system-x86_64")
+    if not qemu:
+        raise LabError("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
+    cmdline = ("console=ttyS0 loglevel=5 panic=-1 oops=panic sysrq_always_enabled "
+               "8250.nr_uarts=2 " + options.append).strip()
+    return [qemu, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+            "-accel", "tcg", "-cpu", options.cpu(), "-smp", str(options.cpus),
+            "-m", options.mem, "-kernel", str(kernel), "-initrd", str(ramdisk),
+            "-append", cmdline,
+            "-drive", f"if=none,id=tools,format=raw,readonly=on,file={disk}",
+            "-device", "nvme,drive=tools,serial=tools"]
+
+
+class Emulator:
+    """A running emulator with three channels: console, control, monitor."""
+
+    def __init__(self, cmd):
+        self.control, control_far = socket.socketpair()
+        self.monitor, monitor_far = socket.socketpair()
+        far = [control_far.fileno(), monitor_far.fileno()]
+        cmd = cmd + ["-serial", "stdio",
+                     "-chardev", f"socket,id=control,fd={far[0]}", "-serial", "chardev:control",
+                     "-chardev", f"socket,id=monitor,fd={far[1]}",
+                     "-mon", "chardev=monitor,mode=control"]
+        self.process = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, pass_fds=far)
+        control_far.close()
+        monitor_far.close()
+        self._pending = b""
+        self.shutdown_reason = None
+        self._ask("qmp_capabilities", 20)
+
+    def messages(self):
+        """Take in what the monitor said; remembers why the machine went off."""
+        replies = []
+        while select.select([self.monitor], [], [], 0)[0]:
+            data = self.monitor.recv(65536)
+            if not data:
+                break
+            self._pending += data
+        while b"\n" in self._pending:
+            line, self._pending = self._pending.split(b"\n", 1)
+            message = json.loads(line)
+            if message.get("event") == "SHUTDOWN":
+                self.shutdown_reason = message["data"].get("reason")
+            if "return" in message or "error" in message:
+                replies.append(message)
+        return replies
+
+    def _ask(self, execute, seconds, **arguments):
+        """One monitor command; None if there is no answer within @seconds."""
+        try:
+            self.monitor.sendall(json.dumps({"execute": execute,
+                                             "arguments": arguments}).encode() + b"\n")
+            end = time.monotonic() + seconds
+            while time.monotonic() < end:
+                if select.select([self.monitor], [], [], 0.2)[0]:
+                    for reply in self.messages():
+                        return reply.get("return", "")
+                if self.process.poll() is not None:
+                    return None
+        except OSError:
+            pass
+        return None
+
+    def registers(self):
+        """The text of the monitor's register dump of all CPUs, or None."""
+        return self._ask("human-monitor-command", 10, **{"command-line": "info registers -a"})
+
+    def end(self, seconds):
+        """Wait for the emulator to leave, then end it by its pid.  Returns its status."""
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            return self.process.wait()
+
+    def close(self):
+        """Give everything back, whatever state the emulator is in."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+        for channel in (self.control, self.monitor, self.process.stdout, self.process.stderr):
+            channel.close()
+
+
+def interactive(cmd, log):
+    """Run the emulator on this terminal; the control channel goes to a file."""
+    cmd = cmd + ["-serial", "mon:stdio", "-chardev", f"file,id=control,path={log}",
+                 "-serial", "chardev:control"]
+    return subprocess.run(cmd, check=False, env=dict(os.environ)).returncode
