@@ -20,6 +20,10 @@ int rvm_set_cpuid(struct rvm_vcpu *v, struct kvm_cpuid_entry2 *e, u32 n);
 /* The guest's CPUID instruction; needs RVM_G_CR (OSXSAVE, APIC bits follow it). */
 void rvm_cpuid(struct rvm_vcpu *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 const struct kvm_cpuid_entry2 *rvm_cpuid_find(struct rvm_vcpu *v, u32 fn, u32 idx);
+/* Widest guest-physical address this host's CPU and paging mode can map. */
+u8 rvm_max_gpa_bits(void);
+/* Derive what follows from the guest's CPUID: cr4_allowed and so on. */
+void rvm_cpuid_update(struct rvm_vcpu *v);
 
 /* ---- msr.c ------------------------------------------------------------- */
 extern const u32 rvm_msr_list[];		/* for KVM_GET_MSR_INDEX_LIST */
@@ -29,6 +33,16 @@ extern const u32 rvm_nr_msr_list;
 int rvm_get_msr(struct rvm_vcpu *v, u32 msr, u64 *val, bool host);
 int rvm_set_msr(struct rvm_vcpu *v, u32 msr, u64 val, bool host);
 u64 rvm_guest_tsc(struct rvm_vcpu *v);
+void rvm_msr_reset(struct rvm_vcpu *v);		/* power-on values */
+void rvm_msr_init(struct rvm_vcpu *v);		/* what only creation sets: TSC, MCG_CAP */
+/* Feature MSRs: what the host can offer (KVM API §4.18).  0, or 1: no such. */
+extern const u32 rvm_msr_feature_list[];
+extern const u32 rvm_nr_msr_feature_list;
+int rvm_get_msr_feature(u32 msr, u64 *val);
+/* MCG_CAP: CTL_P, SER_P */
+#define RVM_MCG_CAP_SUPPORTED	((1ull << 8) | (1ull << 24))
+int rvm_setup_mce(struct rvm_vcpu *v, u64 mcg_cap);	/* 0 or -EINVAL */
+int rvm_set_mce(struct rvm_vcpu *v, const struct kvm_x86_mce *m); /* likewise */
 
 /* ---- regs.c ------------------------------------------------------------ */
 /* The guest writes a control register.  0, or 1: #GP(0).  They touch the
