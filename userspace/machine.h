@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * The machine: one vCPU, its devices, and the two threads that serve them.
+ *
+ * The main thread is the vCPU's: it runs the guest and all device models.
+ * The I/O thread (io.c) waits for standard input, signals and the time limit.
+ * "lock" guards the devices and the stop request.
+ *
+ * Waking the vCPU: SIG_KICK is blocked in every thread and open only within
+ * KVM_RUN (KVM_SET_SIGNAL_MASK) and while the vCPU waits for something.  So a
+ * kick that comes at any other moment stays pending and ends the next KVM_RUN
+ * or the next wait at once: none is lost, and nothing has to be polled.
+ * Whoever changes the state does so first, under the lock, and kicks then;
+ * the vCPU takes the kick first and looks at the state then.  The interval
+ * timer kicks by itself (a POSIX timer aimed at the vCPU's thread).
+ */
+#ifndef RINGVM_MACHINE_H
+#define RINGVM_MACHINE_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "devices/bus.h"
+#include "devices/pic.h"
+#include "devices/pit.h"
+#include "devices/ports.h"
+#include "devices/rtc.h"
+#include "devices/serial8250.h"
+#include "opts.h"
+#include "vm.h"
+
+#define SIG_KICK	SIGUSR1
+
+/*
+ * Console output waits here for a line end, an idle guest or a timer tick.
+ * One exit adds at most a page (a string output instruction).
+ */
+#define OUT_SIZE	8192u
+#define OUT_PER_EXIT	4096u
+#define OUT_EAGER	512u
+
+#define EXIT_REASONS	64u
+
+enum stop_why {
+	STOP_NOT,
+	STOP_TIMEOUT,
+	STOP_QUIT,		/* Ctrl-A x */
+	STOP_SIGNAL,
+};
+
+struct machine {
+	const struct run_opts *opts;
+	struct vm vm;
+
+	pthread_mutex_t lock;
+	struct bus bus;
+	struct pic pic;
+	struct pit pit;
+	struct rtc rtc;
+	struct ports ports;
+	struct serial8250 serial;
+	enum stop_why stop;
+	int stop_signal;
+
+	/* the vCPU's thread only */
+	pthread_t vcpu_thread;
+	timer_t timer;
+	uint64_t timer_armed;
+	bool kicked;
+	bool halted;
+	uint8_t out[OUT_SIZE];
+	size_t out_fill;
+	bool out_now;
+	bool out_dead;
+	uint64_t exits[EXIT_REASONS];
+	uint64_t interrupts;
+	uint64_t mmio_unclaimed;
+
+	/* the I/O thread */
+	pthread_t io_thread;
+	int wake_fd;		/* eventfd: room for input, or the end */
+	int signal_fd;
+	bool io_end;
+};
+
+/* Blocks the handled signals; before any thread exists. */
+int machine_block_signals(struct diag *d);
+
+/* Devices on their ports; @m->vm exists. */
+int machine_init(struct machine *m, struct diag *d);
+
+/* Runs the guest till its end: the exit status, or -1 for m->stop. */
+int machine_run(struct machine *m);
+
+void machine_print_stats(const struct machine *m);
+void machine_destroy(struct machine *m);
+
+/* Ends the run from the I/O thread. */
+void machine_stop(struct machine *m, enum stop_why why, int sig);
+void machine_kick(struct machine *m);
+
+/* io.c */
+int io_start(struct machine *m, struct diag *d);
+void io_end(struct machine *m);
+
+#endif

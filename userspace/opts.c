@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The command line.  Parsing has no side effects: nothing is opened, printed
+ * or exited from here, so that the tests can feed it anything.
+ *
+ * Options are long ones only; "--opt value" and "--opt=value" are the same.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "opts.h"
+
+struct mode_name {
+	const char *mode;
+	const char *device;
+};
+
+static const struct mode_name modes[] = {
+	{ "best",   "/dev/ringvm" },
+	{ "vmx",    "/dev/ringvm-vmx" },
+	{ "svm",    "/dev/ringvm-svm" },
+	{ "ring1",  "/dev/ringvm-ring1" },
+	{ "interp", "/dev/ringvm-interp" },
+};
+
+const char *mode_device(const char *mode)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(mode, modes[i].mode))
+			return modes[i].device;
+	return NULL;
+}
+
+int parse_size(const char *text, uint64_t *bytes, struct diag *d)
+{
+	unsigned int shift = 20;
+	unsigned long long value;
+	char *end;
+
+	if (!isdigit((unsigned char)text[0]))
+		goto bad;
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	if (errno)
+		goto bad;
+	switch (toupper((unsigned char)*end)) {
+	case '\0':
+		break;
+	case 'K':
+		shift = 10;
+		end++;
+		break;
+	case 'M':
+		end++;
+		break;
+	case 'G':
+		shift = 30;
+		end++;
+		break;
+	case 'T':
+		shift = 40;
+		end++;
+		break;
+	default:
+		goto bad;
+	}
+	if (*end || value > UINT64_MAX >> shift)
+		goto bad;
+	*bytes = (uint64_t)value << shift;
+	return 0;
+bad:
+	return diag_set(d, "'%.64s' is no size: give a number with K, M, G or T behind it, such as 256M",
+			text);
+}
+
+static int parse_mem(const char *text, uint64_t *mem, struct diag *d)
+{
+	if (parse_size(text, mem, d))
+		return -1;
+	if (*mem < MEM_MIN)
+		return diag_set(d, "--mem %.64s is too small: give at least %lluM",
+				text, MEM_MIN >> 20);
+	if (*mem > MEM_MAX)
+		return diag_set(d, "--mem %.64s is too large: give at most %lluG",
+				text, MEM_MAX >> 30);
+	if (*mem % MEM_ALIGN)
+		return diag_set(d, "--mem %.64s is not a multiple of %lluM: round it",
+				text, MEM_ALIGN >> 20);
+	return 0;
+}
+
+static int parse_seconds(const char *text, unsigned int *seconds,
+			 struct diag *d)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || errno || *end || !value ||
+	    value > 31536000)
+		return diag_set(d, "--timeout '%.64s' is no time: give whole seconds from 1 to 31536000",
+				text);
+	*seconds = (unsigned int)value;
+	return 0;
+}
+
+static int parse_boot(const char *text, enum boot_choice *boot, struct diag *d)
+{
+	if (!strcmp(text, "auto"))
+		*boot = BOOT_AUTO;
+	else if (!strcmp(text, "32"))
+		*boot = BOOT_32;
+	else if (!strcmp(text, "64"))
+		*boot = BOOT_64;
+	else
+		return diag_set(d, "--boot '%.64s' is no boot protocol: give auto, 32 or 64",
+				text);
+	return 0;
+}
+
+static int parse_name(const char *text, struct diag *d)
+{
+	const char *p;
+
+	for (p = text; *p; p++)
+		if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+			break;
+	if (!*text || *p || p - text > 64)
+		return diag_set(d, "--name '%.64s' is no name: give 1 to 64 letters, digits, '.', '_' or '-'",
+				text);
+	return 0;
+}
+
+enum run_opt {
+	OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_DEVICE, OPT_MODE,
+	OPT_NAME, OPT_TIMEOUT, OPT_BOOT,
+	OPT_STATS, OPT_NO_PV, OPT_VERBOSE, OPT_HELP, OPT_COUNT
+};
+
+struct opt_word {
+	const char *word;
+	bool has_value;
+};
+
+static const struct opt_word run_words[OPT_COUNT] = {
+	[OPT_KERNEL]	= { "--kernel", true },
+	[OPT_INITRD]	= { "--initrd", true },
+	[OPT_APPEND]	= { "--append", true },
+	[OPT_MEM]	= { "--mem", true },
+	[OPT_DEVICE]	= { "--device", true },
+	[OPT_MODE]	= { "--mode", true },
+	[OPT_NAME]	= { "--name", true },
+	[OPT_TIMEOUT]	= { "--timeout", true },
+	[OPT_BOOT]	= { "--boot", true },
+	[OPT_STATS]	= { "--stats", false },
+	[OPT_NO_PV]	= { "--no-pv", false },
+	[OPT_VERBOSE]	= { "--verbose", false },
+	[OPT_HELP]	= { "--help", false },
+};
+
+/*
+ * Finds the option that @arg names; *value is the text behind '=' or NULL.
+ * OPT_COUNT when there is none.
+ */
+static unsigned int find_word(const char *arg, const char **value)
+{
+	size_t len = strcspn(arg, "=");
+	unsigned int i;
+
+	*value = arg[len] ? arg + len + 1 : NULL;
+	for (i = 0; i < OPT_COUNT; i++)
+		if (strlen(run_words[i].word) == len &&
+		    !strncmp(arg, run_words[i].word, len))
+			return i;
+	return OPT_COUNT;
+}
+
+static int apply(enum run_opt opt, const char *value, struct run_opts *o,
+		 struct diag *d)
+{
+	switch (opt) {
+	case OPT_KERNEL:
+		o->kernel = value;
+		return 0;
+	case OPT_INITRD:
+		o->initrd = value;
+		return 0;
+	case OPT_APPEND:
+		o->append = value;
+		return 0;
+	case OPT_MEM:
+		return parse_mem(value, &o->mem, d);
+	case OPT_DEVICE:
+		o->device = value;
+		return 0;
+	case OPT_MODE:
+		if (!mode_device(value))
+			return diag_set(d, "--mode '%.64s' is no mode: give best, vmx, svm, ring1 or interp",
+					value);
+		o->mode = value;
+		return 0;
+	case OPT_NAME:
+		o->name = value;
+		return parse_name(value, d);
+	case OPT_TIMEOUT:
+		return parse_seconds(value, &o->timeout, d);
+	case OPT_BOOT:
+		return parse_boot(value, &o->boot, d);
+	case OPT_STATS:
+		o->stats = true;
+		return 0;
+	case OPT_NO_PV:
+		o->no_pv = true;
+		return 0;
+	case OPT_VERBOSE:
+		o->verbose = true;
+		return 0;
+	case OPT_HELP:
+		o->help = true;
+		return 0;
+	case OPT_COUNT:
+		break;
+	}
+	return diag_set(d, "unknown option: see ringvm run --help");
+}
+
+int parse_run(int argc, char **argv, struct run_opts *o, struct diag *d)
+{
+	bool seen[OPT_COUNT] = { false };
+	int i;
+
+	*o = (struct run_opts){
+		.append = "console=ttyS0",
+		.name = "guest",
+		.mem = MEM_DEFAULT,
+	};
+	for (i = 1; i < argc; i++) {
+		const char *value;
+		unsigned int opt = find_word(argv[i], &value);
+
+		if (opt == OPT_COUNT)
+			return diag_set(d, "'%.64s' is no option of run: see ringvm run --help",
+					argv[i]);
+		if (seen[opt])
+			return diag_set(d, "%s is given twice: give it once",
+					run_words[opt].word);
+		seen[opt] = true;
+		if (!run_words[opt].has_value && value)
+			return diag_set(d, "%s takes no value: leave out '=%.64s'",
+					run_words[opt].word, value);
+		if (run_words[opt].has_value && !value) {
+			if (i + 1 >= argc)
+				return diag_set(d, "%s needs a value behind it: see ringvm run --help",
+						run_words[opt].word);
+			value = argv[++i];
+		}
+		if (apply(opt, value, o, d))
+			return -1;
+		/* Nothing behind --help is looked at: help was asked for. */
+		if (o->help)
+			return 0;
+	}
+	if (!o->kernel || !*o->kernel)
+		return diag_set(d, "no kernel: give one with --kernel FILE");
+	if (o->initrd && !*o->initrd)
+		return diag_set(d, "--initrd is empty: give a file or leave it out");
+	if (o->device && o->mode)
+		return diag_set(d, "--device and --mode exclude each other: give one of them");
+	if (o->device && !*o->device)
+		return diag_set(d, "--device is empty: give a node such as /dev/ringvm or /dev/kvm");
+	if (!o->device)
+		o->device = mode_device(o->mode ? o->mode : "best");
+	return 0;
+}
+
+int parse_check(int argc, char **argv, struct check_opts *o, struct diag *d)
+{
+	int i;
+
+	*o = (struct check_opts){ 0 };
+	for (i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json"))
+			o->json = true;
+		else if (!strcmp(argv[i], "--help"))
+			o->help = true;
+		else
+			return diag_set(d, "'%.64s' is no option of check: see ringvm check --help",
+					argv[i]);
+	}
+	return 0;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * One VM with one vCPU behind KVM's ABI, and nothing above it.
+ */
+#ifndef RINGVM_VM_H
+#define RINGVM_VM_H
+
+#include <linux/kvm.h>
+
+#include "boot/layout.h"
+#include "diag.h"
+
+struct vm {
+	const char *device;
+	int sys_fd, vm_fd, vcpu_fd;
+	struct kvm_run *run;
+	size_t run_size;
+	struct kvm_cpuid2 *cpuid;	/* what the node supports */
+	struct mem_split mem;
+	uint8_t *ram;			/* mem.low, then mem.high bytes */
+	char mode[32];			/* "svm", or "kvm" for plain KVM */
+	char why[256];
+};
+
+/*
+ * Opens the node, checks the ABI and finds out which mode it is.  All vm_*
+ * calls that take a diag return 0, or -1 and one line in it.
+ */
+int vm_open(struct vm *vm, const char *device, struct diag *d);
+
+/* Makes the VM with its memory, the vCPU and its run page. */
+int vm_create(struct vm *vm, const struct mem_split *mem, struct diag *d);
+void vm_close(struct vm *vm);
+
+int vm_check_extension(const struct vm *vm, unsigned int cap);
+
+/* Has the virtual CPU long mode? */
+bool vm_has_long_mode(const struct vm *vm);
+
+/* Filters what is supported (cpuid.h) and gives it to the vCPU. */
+int vm_set_cpuid(struct vm *vm, bool no_pv, struct diag *d);
+
+/* Registers, segments and the MSRs that firmware would have set. */
+int vm_set_entry(struct vm *vm, const struct boot_plan *plan, struct diag *d);
+
+/* Outside KVM_RUN only the signals of @mask are blocked within it. */
+int vm_set_signal_mask(struct vm *vm, const void *mask, struct diag *d);
+
+/* "stat:" lines on stderr from the VM's and the vCPU's statistics. */
+void vm_print_stats(const struct vm *vm);
+
+/* All registers and the code at the instruction pointer, on stderr. */
+void vm_dump(const struct vm *vm);
+
+#endif
