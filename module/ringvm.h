@@ -23,6 +23,7 @@
 #include <linux/module.h>
 #include <linux/mm.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/preempt.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
@@ -175,17 +176,27 @@ struct rvm_replay_entry {
 	u8 data[8];
 };
 
+enum rvm_wait {
+	RVM_WAIT_NONE,
+	RVM_WAIT_FAST_IN,	/* an IN done without the interpreter */
+	RVM_WAIT_MMIO_READ,	/* kvm_run.mmio.data answers e[n] */
+	RVM_WAIT_PIO_IN,	/* the PIO page answers pio_* */
+	RVM_WAIT_RERUN,		/* a posted write went out; the instruction goes on */
+};
+
 struct rvm_replay {
+	enum rvm_wait wait;
 	u8 n;				/* completed accesses */
 	u8 pos;				/* next one the running attempt will see */
-	bool waiting;			/* userspace has the next one in kvm_run */
-	bool fast_pio;			/* waiting on an IN done without the interpreter */
-	struct rvm_replay_entry e[RVM_REPLAY_MAX];
-	/* a string I/O batch; its data is the PIO page */
-	u16 pio_port;
+	bool posted;			/* this attempt put a write into kvm_run */
+	int error;			/* -errno behind an RVM_INSN_UNHANDLED */
+	u64 rip;			/* of the instruction */
+	u64 next_rip;			/* of a fast IN */
+	bool pio_done;			/* the PIO page holds input for pio_* */
 	u8 pio_size;
-	bool pio_in;
+	u16 pio_port;
 	u32 pio_count;
+	struct rvm_replay_entry e[RVM_REPLAY_MAX];
 };
 
 /* MSRs without effect on how the guest runs: kept for it, nothing more (msr.c) */
@@ -285,7 +296,7 @@ void rvm_queue_exception(struct rvm_vcpu *v, const struct rvm_fault *f);
 void rvm_queue_gp(struct rvm_vcpu *v, u32 error);
 void rvm_queue_ud(struct rvm_vcpu *v);
 void rvm_queue_db(struct rvm_vcpu *v, u64 dr6_bits);
-int rvm_inject_events(struct rvm_vcpu *v);
+void rvm_inject_events(struct rvm_vcpu *v);
 bool rvm_irq_ready(struct rvm_vcpu *v);		/* could take an ExtINT now */
 void rvm_get_events(struct rvm_vcpu *v, struct kvm_vcpu_events *e);
 int rvm_set_events(struct rvm_vcpu *v, const struct kvm_vcpu_events *e);

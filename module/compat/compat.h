@@ -1,11 +1,77 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * Every difference between kernel versions, and nothing else.
- * Known to build: 6.1.
+ *
+ * Also the wrappers for what the kernel offers its own kvm module in an
+ * awkward shape.  Known to build: 6.1.
  */
 #ifndef RVM_COMPAT_H
 #define RVM_COMPAT_H
 
 #include <linux/version.h>
+#include <linux/context_tracking.h>
+#include <linux/entry-kvm.h>
+#include <linux/irqflags.h>
+#include <linux/rcupdate.h>
+#include <linux/smp.h>
+#include <linux/vtime.h>
+
+/*
+ * Work that the kernel wants done before this thread may stay away from
+ * userspace any longer (signals, rescheduling, task work).  The vCPU argument
+ * of the kernel's function is passed to an architecture hook that x86 leaves
+ * empty.  0, or -EINTR for a signal.
+ */
+static inline int rvm_handle_guest_work(void)
+{
+	return xfer_to_guest_mode_handle_work(NULL);
+}
+
+/* Interrupts off: is there such work? */
+static inline bool rvm_guest_work_pending(void)
+{
+	return xfer_to_guest_mode_work_pending();
+}
+
+/* CPU time from here to rvm_guest_timing_exit() is the guest's. */
+static __always_inline void rvm_guest_timing_enter(void)
+{
+	vtime_account_guest_enter();
+}
+
+static __always_inline void rvm_guest_timing_exit(void)
+{
+	vtime_account_guest_exit();
+}
+
+static __always_inline void rvm_rcu_note_guest(void)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 2, 0)
+	rcu_virt_note_context_switch(smp_processor_id());
+#else
+	rcu_virt_note_context_switch();
+#endif
+}
+
+/*
+ * Between these two the guest runs: RCU and context tracking must see it as
+ * an extended quiescent state, lockdep as "interrupts on".  No code that can
+ * be traced may stand between them.
+ */
+static __always_inline void rvm_guest_state_enter(void)
+{
+	trace_hardirqs_on_prepare();
+	lockdep_hardirqs_on_prepare();
+	if (!context_tracking_guest_enter())
+		rvm_rcu_note_guest();
+	lockdep_hardirqs_on(CALLER_ADDR0);
+}
+
+static __always_inline void rvm_guest_state_exit(void)
+{
+	lockdep_hardirqs_off(CALLER_ADDR0);
+	context_tracking_guest_exit();
+	trace_hardirqs_off_finish();
+}
 
 #endif /* RVM_COMPAT_H */

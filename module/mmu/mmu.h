@@ -85,6 +85,9 @@ bool rvm_nested_wrprotect_mask(struct rvm_vm *vm, u64 gfn, unsigned long mask);
 /* Test, and clear when @clear, the accessed bits of [start, end). */
 bool rvm_nested_young(struct rvm_vm *vm, u64 start, u64 end, bool clear);
 
+/* Give back tables that nothing hangs on; after a slot has gone.  May sleep. */
+void rvm_nested_prune(struct rvm_vm *vm);
+
 /* ---- notifier.c -------------------------------------------------------- */
 
 int rvm_notifier_init(struct rvm_vm *vm);

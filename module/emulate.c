@@ -1,0 +1,642 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The interpreter's callbacks in the kernel, and the accesses that userspace
+ * has to complete.
+ *
+ * An emulated instruction is a transaction (insn/insn.h).  When it needs a
+ * device that lives in userspace, the attempt is dropped and the access goes
+ * out through kvm_run; when KVM_RUN comes back the instruction runs again from
+ * its start and finds the answer in v->replay.  A write needs no answer: it is
+ * posted, that is, put into kvm_run while the instruction goes on; only a
+ * second device access of the same instruction makes it wait.
+ */
+#include "ringvm.h"
+#include "mode.h"
+#include "cpu/cpu.h"
+#include "mmu/mmu.h"
+#include "trace.h"
+
+enum rvm_replay_kind { RVM_REPLAY_READ, RVM_REPLAY_WRITE };
+
+static struct rvm_vcpu *insn_vcpu(struct rvm_insn *insn)
+{
+	return insn->priv;
+}
+
+static int rvm_insn_gp(struct rvm_insn *insn)
+{
+	insn->fault = (struct rvm_fault) { .vector = RVM_GP, .has_error = true };
+	return RVM_INSN_FAULT;
+}
+
+static int rvm_unhandled(struct rvm_insn *insn, const char *reason)
+{
+	insn->reason = reason;
+	return RVM_INSN_UNHANDLED;
+}
+
+/* ---- the replay log -------------------------------------------------------- */
+
+static void rvm_replay_reset(struct rvm_vcpu *v)
+{
+	v->replay.n = 0;
+	v->replay.pos = 0;
+	v->replay.wait = RVM_WAIT_NONE;
+	v->replay.pio_done = false;
+	v->replay.posted = false;
+}
+
+/* Device access of at most 8 bytes.  RVM_INSN_OK, _EXIT or _UNHANDLED. */
+static int rvm_mmio(struct rvm_insn *insn, u64 gpa, void *data, u32 len, bool write)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	struct rvm_replay *rp = &v->replay;
+	struct kvm_run *run = v->run;
+	struct rvm_replay_entry *e;
+	u8 kind = write ? RVM_REPLAY_WRITE : RVM_REPLAY_READ;
+
+	if (rp->pos < rp->n) {
+		e = &rp->e[rp->pos];
+		if (e->addr == gpa && e->len == len && e->kind == kind) {
+			rp->pos++;
+			if (!write)
+				memcpy(data, e->data, len);
+			return RVM_INSN_OK;
+		}
+		/* The guest changed under the instruction (another vCPU wrote its
+		 * bytes or its page tables): what is left of the log is void. */
+		rp->n = rp->pos;
+		rp->pio_done = false;
+	}
+	if (rp->posted)
+		return RVM_INSN_EXIT;	/* one access to a trip */
+	if (rp->n == RVM_REPLAY_MAX)
+		return rvm_unhandled(insn, "too many device accesses in one instruction");
+
+	e = &rp->e[rp->n];
+	e->addr = gpa;
+	e->len = len;
+	e->kind = kind;
+	run->exit_reason = KVM_EXIT_MMIO;
+	run->mmio.phys_addr = gpa;
+	run->mmio.len = len;
+	run->mmio.is_write = write;
+	memset(run->mmio.data, 0, sizeof(run->mmio.data));
+	trace_rvm_mmio(v, write, gpa, len, write ? data : NULL);
+	if (write) {
+		memcpy(run->mmio.data, data, len);
+		rp->n++;
+		rp->pos++;
+		rp->posted = true;
+		return RVM_INSN_OK;
+	}
+	rp->wait = RVM_WAIT_MMIO_READ;
+	return RVM_INSN_EXIT;
+}
+
+/* ---- memory ---------------------------------------------------------------- */
+
+/* One page's part of an access; gpa..gpa+len is within a page. */
+static int rvm_phys_read(struct rvm_insn *insn, u64 gpa, u8 *buf, u32 len)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	int r = rvm_gpa_read(v->vm, gpa, buf, len);
+
+	if (likely(!r))
+		return RVM_INSN_OK;
+	if (r != -ENXIO) {
+		v->replay.error = r;
+		return RVM_INSN_UNHANDLED;
+	}
+	while (len) {
+		u32 n = min(len, 8u);
+
+		r = rvm_mmio(insn, gpa, buf, n, false);
+		if (r)
+			return r;
+		gpa += n;
+		buf += n;
+		len -= n;
+	}
+	return RVM_INSN_OK;
+}
+
+static int rvm_phys_write(struct rvm_insn *insn, u64 gpa, const u8 *buf, u32 len)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	int r = rvm_gpa_write(v->vm, gpa, buf, len);
+
+	if (likely(!r))
+		return RVM_INSN_OK;
+	if (r != -ENXIO) {
+		v->replay.error = r;
+		return RVM_INSN_UNHANDLED;
+	}
+	while (len) {
+		u32 n = min(len, 8u);
+
+		r = rvm_mmio(insn, gpa, (void *)buf, n, true);
+		if (r)
+			return r;
+		gpa += n;
+		buf += n;
+		len -= n;
+	}
+	return RVM_INSN_OK;
+}
+
+/* Both pages of an access that crosses one, translated before either is
+ * touched. */
+struct rvm_span {
+	u64 gpa[2];
+	u32 len[2];
+};
+
+static int rvm_translate(struct rvm_insn *insn, u64 gla, u32 len, u32 acc,
+			 struct rvm_span *span)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	u32 first = min_t(u32, len, PAGE_SIZE - (gla & ~PAGE_MASK));
+	int r;
+
+	span->len[0] = first;
+	span->len[1] = len - first;
+	r = rvm_walk(v, gla, acc, &span->gpa[0], &insn->fault);
+	if (!r && span->len[1]) {
+		u64 next = gla + first;
+
+		if (!rvm_is_64bit(&v->cpu))
+			next = (u32)next;
+		r = rvm_walk(v, next, acc, &span->gpa[1], &insn->fault);
+	}
+	if (r == RVM_INSN_UNHANDLED)
+		insn->reason = "a page table lies outside guest memory";
+	return r;
+}
+
+static int rvm_op_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
+{
+	struct rvm_span span;
+	int r;
+
+	r = rvm_translate(insn, gla, len, acc, &span);
+	if (!r)
+		r = rvm_phys_read(insn, span.gpa[0], buf, span.len[0]);
+	if (!r && span.len[1])
+		r = rvm_phys_read(insn, span.gpa[1], buf + span.len[0], span.len[1]);
+	return r;
+}
+
+static int rvm_op_write(struct rvm_insn *insn, u64 gla, const void *buf, u32 len, u32 acc)
+{
+	struct rvm_span span;
+	int r;
+
+	r = rvm_translate(insn, gla, len, acc, &span);
+	if (!r)
+		r = rvm_phys_write(insn, span.gpa[0], buf, span.len[0]);
+	if (!r && span.len[1])
+		r = rvm_phys_write(insn, span.gpa[1], buf + span.len[0], span.len[1]);
+	return r;
+}
+
+static int rvm_op_probe_write(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)
+{
+	struct rvm_span span;
+
+	return rvm_translate(insn, gla, len, acc | RVM_ACC_WRITE, &span);
+}
+
+static int rvm_op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new_val,
+			  u32 len, u32 acc)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	struct rvm_span span;
+	u8 found[16];
+	int r;
+
+	r = rvm_translate(insn, gla, len, acc | RVM_ACC_WRITE, &span);
+	if (r)
+		return r;
+	if (!span.len[1] && !(span.gpa[0] & (len - 1))) {
+		r = rvm_gpa_cmpxchg(v->vm, span.gpa[0], old, new_val, len);
+		if (!r)
+			return RVM_INSN_OK;
+		if (r != -ENXIO) {
+			v->replay.error = r;
+			return RVM_INSN_UNHANDLED;
+		}
+	}
+	/* A device's register, or a split lock: a read, then a write. */
+	r = rvm_op_read(insn, gla, found, len, acc);
+	if (r)
+		return r;
+	if (!memcmp(found, old, len))
+		r = rvm_op_write(insn, gla, new_val, len, acc);
+	if (r == RVM_INSN_OK)
+		memcpy(old, found, len);
+	return r;
+}
+
+static int rvm_op_fetch(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 *got)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	u64 gpa;
+	int r;
+
+	len = min_t(u32, len, PAGE_SIZE - (gla & ~PAGE_MASK));
+	r = rvm_walk(v, gla, RVM_ACC_FETCH, &gpa, &insn->fault);
+	if (r == RVM_INSN_UNHANDLED)
+		insn->reason = "a page table lies outside guest memory";
+	if (r)
+		return r;
+	r = rvm_gpa_read(v->vm, gpa, buf, len);
+	if (r == -ENXIO)
+		return rvm_unhandled(insn, "instruction fetch from device memory");
+	if (r) {
+		v->replay.error = r;
+		return RVM_INSN_UNHANDLED;
+	}
+	*got = len;
+	return RVM_INSN_OK;
+}
+
+/* ---- ports ----------------------------------------------------------------- */
+
+static void rvm_pio_exit(struct rvm_vcpu *v, bool in, u16 port, u32 size, u32 count)
+{
+	struct kvm_run *run = v->run;
+
+	run->exit_reason = KVM_EXIT_IO;
+	run->io.direction = in ? KVM_EXIT_IO_IN : KVM_EXIT_IO_OUT;
+	run->io.port = port;
+	run->io.size = size;
+	run->io.count = count;
+	run->io.data_offset = RVM_PIO_PAGE * PAGE_SIZE;
+}
+
+static void *rvm_pio_data(struct rvm_vcpu *v)
+{
+	return (void *)v->run + RVM_PIO_PAGE * PAGE_SIZE;
+}
+
+static int rvm_op_pio_in(struct rvm_insn *insn, u16 port, u32 size, u32 count, void *data)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	struct rvm_replay *rp = &v->replay;
+
+	if (size * count > PAGE_SIZE)
+		return rvm_unhandled(insn, "port input larger than a page");
+	if (rp->pio_done && rp->pio_port == port && rp->pio_size == size &&
+	    rp->pio_count == count) {
+		memcpy(data, rvm_pio_data(v), size * count);
+		return RVM_INSN_OK;
+	}
+	if (rp->posted)
+		return RVM_INSN_EXIT;
+	rp->pio_done = false;
+	rp->pio_port = port;
+	rp->pio_size = size;
+	rp->pio_count = count;
+	rp->wait = RVM_WAIT_PIO_IN;
+	memset(rvm_pio_data(v), 0, size * count);
+	rvm_pio_exit(v, true, port, size, count);
+	trace_rvm_pio(v, false, port, size, count, NULL);
+	return RVM_INSN_EXIT;
+}
+
+static int rvm_op_pio_out(struct rvm_insn *insn, u16 port, u32 size, u32 count, const void *data)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	struct rvm_replay *rp = &v->replay;
+
+	if (size * count > PAGE_SIZE)
+		return rvm_unhandled(insn, "port output larger than a page");
+	if (rp->posted)
+		return RVM_INSN_EXIT;
+	memcpy(rvm_pio_data(v), data, size * count);
+	rvm_pio_exit(v, false, port, size, count);
+	trace_rvm_pio(v, true, port, size, count, data);
+	rp->posted = true;
+	return RVM_INSN_OK;
+}
+
+/* ---- registers with effects ------------------------------------------------ */
+
+static int rvm_op_set_cr(struct rvm_insn *insn, u32 nr, u64 val)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	int r;
+
+	switch (nr) {
+	case 0:
+		r = rvm_set_cr0(v, val);
+		break;
+	case 2:
+		rvm_touch(v, RVM_G_CR);
+		v->cpu.cr2 = val;
+		return RVM_INSN_OK;
+	case 3:
+		r = rvm_set_cr3(v, val);
+		break;
+	case 4:
+		r = rvm_set_cr4(v, val);
+		break;
+	case 8:
+		r = rvm_set_cr8(v, val);
+		break;
+	default:
+		insn->fault = (struct rvm_fault) { .vector = RVM_UD };
+		return RVM_INSN_FAULT;
+	}
+	return r ? rvm_insn_gp(insn) : RVM_INSN_OK;
+}
+
+static int rvm_op_set_dr(struct rvm_insn *insn, u32 nr, u64 val)
+{
+	return rvm_set_dr(insn_vcpu(insn), nr, val) ? rvm_insn_gp(insn) : RVM_INSN_OK;
+}
+
+static int rvm_op_set_xcr(struct rvm_insn *insn, u32 nr, u64 val)
+{
+	if (nr || rvm_set_xcr0(insn_vcpu(insn), val))
+		return rvm_insn_gp(insn);
+	return RVM_INSN_OK;
+}
+
+static int rvm_op_rdmsr(struct rvm_insn *insn, u32 msr, u64 *val)
+{
+	return rvm_get_msr(insn_vcpu(insn), msr, val, false) ? rvm_insn_gp(insn) : RVM_INSN_OK;
+}
+
+static int rvm_op_wrmsr(struct rvm_insn *insn, u32 msr, u64 val)
+{
+	return rvm_set_msr(insn_vcpu(insn), msr, val, false) ? rvm_insn_gp(insn) : RVM_INSN_OK;
+}
+
+static int rvm_op_rdtsc(struct rvm_insn *insn, u64 *val)
+{
+	*val = rvm_guest_tsc(insn_vcpu(insn));
+	return RVM_INSN_OK;
+}
+
+static int rvm_op_rdpmc(struct rvm_insn *insn, u32 nr, u64 *val)
+{
+	return rvm_insn_gp(insn);	/* no counters are offered */
+}
+
+static int rvm_op_cpuid(struct rvm_insn *insn, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+	rvm_cpuid(insn_vcpu(insn), eax, ebx, ecx, edx);
+	return RVM_INSN_OK;
+}
+
+static int rvm_op_invlpg(struct rvm_insn *insn, u64 gla)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+
+	v->stats.tlb_flush++;
+	v->vm->mode->flush_tlb(v);
+	return RVM_INSN_OK;
+}
+
+static int rvm_op_wbinvd(struct rvm_insn *insn)
+{
+	return RVM_INSN_OK;	/* guest memory is coherent */
+}
+
+void rvm_hypercall(struct rvm_vcpu *v)
+{
+	/* No hypercall is offered; KVM's convention for that (KVM API, hypercalls). */
+	v->cpu.gpr[RVM_RAX] = -1000;	/* KVM_ENOSYS */
+}
+
+static int rvm_op_hypercall(struct rvm_insn *insn)
+{
+	rvm_hypercall(insn_vcpu(insn));
+	return RVM_INSN_OK;
+}
+
+const struct rvm_insn_ops rvm_insn_kernel_ops = {
+	.read		= rvm_op_read,
+	.write		= rvm_op_write,
+	.probe_write	= rvm_op_probe_write,
+	.cmpxchg	= rvm_op_cmpxchg,
+	.fetch		= rvm_op_fetch,
+	.pio_in		= rvm_op_pio_in,
+	.pio_out	= rvm_op_pio_out,
+	.set_cr		= rvm_op_set_cr,
+	.set_dr		= rvm_op_set_dr,
+	.set_xcr	= rvm_op_set_xcr,
+	.rdmsr		= rvm_op_rdmsr,
+	.wrmsr		= rvm_op_wrmsr,
+	.rdtsc		= rvm_op_rdtsc,
+	.rdpmc		= rvm_op_rdpmc,
+	.cpuid		= rvm_op_cpuid,
+	.invlpg		= rvm_op_invlpg,
+	.wbinvd		= rvm_op_wbinvd,
+	.hypercall	= rvm_op_hypercall,
+};
+
+/* ---- one instruction --------------------------------------------------------- */
+
+int rvm_halt(struct rvm_vcpu *v)
+{
+	v->run->exit_reason = KVM_EXIT_HLT;
+	return 0;
+}
+
+/* KVM_EXIT_INTERNAL_ERROR with the instruction's bytes (KVM API, emulation_failure). */
+static int rvm_emulation_failure(struct rvm_vcpu *v)
+{
+	struct kvm_run *run = v->run;
+	struct rvm_insn *insn = &v->insn;
+	int r;
+
+	v->stats.emulated_unhandled++;
+	r = rvm_internal_error(v, KVM_INTERNAL_ERROR_EMULATION,
+			       insn->reason ?: "the interpreter does not know the instruction",
+			       0, NULL);
+	run->emulation_failure.flags = insn->nr_bytes ?
+		KVM_INTERNAL_ERROR_EMULATION_FLAG_INSTRUCTION_BYTES : 0;
+	run->emulation_failure.insn_size = insn->nr_bytes;
+	memset(run->emulation_failure.insn_bytes, 0, sizeof(run->emulation_failure.insn_bytes));
+	memcpy(run->emulation_failure.insn_bytes, insn->bytes, insn->nr_bytes);
+	/* flags, then size and bytes in one 16-byte field: three words */
+	run->emulation_failure.ndata = 3;
+	return r;
+}
+
+int rvm_emulate_one(struct rvm_vcpu *v)
+{
+	struct rvm_replay *rp = &v->replay;
+	struct rvm_insn *insn = &v->insn;
+	bool tf = v->cpu.rflags & RVM_FL_TF;
+	bool posted;
+	int r;
+
+	rvm_need(v, RVM_G_ALL);
+	v->stats.emulated++;
+	rp->rip = v->cpu.rip;
+	rp->pos = 0;
+	rp->posted = false;
+	rp->error = 0;
+	insn->reason = NULL;
+	r = rvm_insn_step(insn);
+	v->dirty |= RVM_G_ALL;
+
+	posted = rp->posted;
+	switch (r) {
+	case RVM_INSN_EXIT:
+		/* Log kept: the same instruction again when userspace is done. */
+		if (posted)
+			rp->wait = RVM_WAIT_RERUN;
+		rp->posted = false;
+		return 0;
+	case RVM_INSN_OK:
+	case RVM_INSN_HALT:
+		if (tf)
+			rvm_queue_db(v, 1ull << 14);	/* BS: single step, SDM §17.2.3 */
+		break;
+	case RVM_INSN_RETRY:
+		break;
+	case RVM_INSN_FAULT:
+		rvm_queue_exception(v, &insn->fault);
+		break;
+	default:
+		rvm_replay_reset(v);
+		if (rp->error)
+			return rp->error;
+		return rvm_emulation_failure(v);
+	}
+	rvm_replay_reset(v);
+	if (posted)
+		return 0;
+	return r == RVM_INSN_HALT ? rvm_halt(v) : 1;
+}
+
+/*
+ * RIP past the current instruction, as its execution would leave things: RF
+ * and the interrupt shadow cleared, a single-step trap raised.
+ */
+static void rvm_advance(struct rvm_vcpu *v, u64 next_rip)
+{
+	v->cpu.rip = next_rip;
+	v->cpu.int_shadow = 0;
+	v->cpu.rflags &= ~RVM_FL_RF;
+	if (v->cpu.rflags & RVM_FL_TF)
+		rvm_queue_db(v, 1ull << 14);
+}
+
+int rvm_skip_insn(struct rvm_vcpu *v, u64 next_rip)
+{
+	struct rvm_insn *insn = &v->insn;
+	u64 mask;
+	int r;
+
+	if (next_rip) {
+		rvm_advance(v, next_rip);
+		return 1;
+	}
+	rvm_need(v, RVM_G_SEG | RVM_G_CR);
+	v->replay.error = 0;
+	insn->reason = NULL;
+	r = rvm_insn_fetch_decode(insn);
+	switch (r) {
+	case RVM_INSN_OK:
+		mask = rvm_is_64bit(&v->cpu) ? ~0ull :
+			v->cpu.seg[RVM_CS].attr & RVM_SEG_DB ? 0xffffffffull : 0xffffull;
+		rvm_advance(v, (v->cpu.rip + insn->len) & mask);
+		return 1;
+	case RVM_INSN_FAULT:
+		rvm_queue_exception(v, &insn->fault);
+		return 1;
+	default:
+		if (v->replay.error)
+			return v->replay.error;
+		return rvm_emulation_failure(v);
+	}
+}
+
+/* ---- port I/O without the interpreter ------------------------------------------ */
+
+int rvm_fast_pio(struct rvm_vcpu *v, bool in, u16 port, u32 size, u64 next_rip)
+{
+	struct rvm_replay *rp = &v->replay;
+	void *data = rvm_pio_data(v);
+
+	if (!in) {
+		memcpy(data, &v->cpu.gpr[RVM_RAX], 4);
+		rvm_pio_exit(v, false, port, size, 1);
+		trace_rvm_pio(v, true, port, size, 1, data);
+		rvm_advance(v, next_rip);
+		return 0;
+	}
+	memset(data, 0, 4);
+	rvm_pio_exit(v, true, port, size, 1);
+	trace_rvm_pio(v, false, port, size, 1, NULL);
+	rp->wait = RVM_WAIT_FAST_IN;
+	rp->rip = v->cpu.rip;
+	rp->next_rip = next_rip;
+	rp->pio_size = size;
+	return 0;
+}
+
+static void rvm_finish_fast_in(struct rvm_vcpu *v)
+{
+	u64 *rax = &v->cpu.gpr[RVM_RAX];
+	u32 val;
+
+	memcpy(&val, rvm_pio_data(v), 4);
+	switch (v->replay.pio_size) {
+	case 1:
+		*rax = (*rax & ~0xffull) | (u8)val;
+		break;
+	case 2:
+		*rax = (*rax & ~0xffffull) | (u16)val;
+		break;
+	default:
+		*rax = val;
+	}
+	rvm_advance(v, v->replay.next_rip);
+}
+
+/**
+ * rvm_complete_exit - KVM_RUN came back: finish what userspace was asked to do
+ * @v: the vCPU, loaded
+ *
+ * 1: go on in the guest; 0: another exit, v->run filled; -errno.
+ */
+int rvm_complete_exit(struct rvm_vcpu *v)
+{
+	struct rvm_replay *rp = &v->replay;
+	enum rvm_wait wait = rp->wait;
+	struct rvm_replay_entry *e;
+
+	if (likely(wait == RVM_WAIT_NONE))
+		return 1;
+	rp->wait = RVM_WAIT_NONE;
+	if (v->cpu.rip != rp->rip) {
+		/* The client moved the vCPU elsewhere (a reset, say): nothing to
+		 * finish. */
+		rvm_replay_reset(v);
+		return 1;
+	}
+	switch (wait) {
+	case RVM_WAIT_FAST_IN:
+		rvm_finish_fast_in(v);
+		rvm_replay_reset(v);
+		return 1;
+	case RVM_WAIT_MMIO_READ:
+		e = &rp->e[rp->n];
+		memcpy(e->data, v->run->mmio.data, sizeof(e->data));
+		rp->n++;
+		break;
+	case RVM_WAIT_PIO_IN:
+		rp->pio_done = true;
+		break;
+	default:
+		break;
+	}
+	return rvm_emulate_one(v);
+}

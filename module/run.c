@@ -1,0 +1,344 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The run loop: KVM_RUN from the ioctl to the guest and back, for every mode.
+ *
+ * Entering and being kicked.  A thread that changes what a running guest may
+ * use (page tables above all) sets a request bit on each vCPU and then needs
+ * to know that none is in the guest with the old state:
+ *
+ *     requester                       vCPU, interrupts off
+ *     set request bit                 where = RVM_IN_GUEST
+ *     smp_mb                          smp_mb
+ *     read where                      read requests: any -> do not enter
+ *     RVM_IN_GUEST: IPI and wait      guest runs; the IPI ends it
+ *
+ * One of the two always sees the other's store.  The IPI is only answered
+ * once the vCPU has left the guest and interrupts are on, so when the wait
+ * ends the old state is out of use.
+ */
+#include "ringvm.h"
+#include "mode.h"
+#include "cpu/cpu.h"
+#include "mmu/mmu.h"
+#include "trace.h"
+
+#include <linux/sched/signal.h>
+#include <linux/smp.h>
+
+/* ---- requests ------------------------------------------------------------ */
+
+static void rvm_ack_ipi(void *unused)
+{
+	/* Arriving is all: it means that the guest was left. */
+}
+
+/**
+ * rvm_kick - make a vCPU leave the guest, if it is in it, and wait for that
+ * @v: any vCPU of a live VM
+ *
+ * Preemptible or not, but interrupts on.
+ */
+void rvm_kick(struct rvm_vcpu *v)
+{
+	int cpu;
+
+	if (READ_ONCE(v->where) != RVM_IN_GUEST)
+		return;
+	/* While it is in the guest its CPU cannot change; if it has left already
+	 * the IPI is merely wasted. */
+	cpu = READ_ONCE(v->last_cpu);
+	if (cpu >= 0 && cpu_online(cpu)) {
+		v->stats.kicks++;
+		smp_call_function_single(cpu, rvm_ack_ipi, NULL, 1);
+	}
+}
+
+/**
+ * rvm_request_all - ask every vCPU of a VM, and wait until none is in the
+ * guest without having seen the request
+ * @vm: the VM
+ * @req: what to ask for
+ *
+ * Any context with interrupts on; takes no lock but may spin for the IPIs.
+ */
+void rvm_request_all(struct rvm_vm *vm, enum rvm_req req)
+{
+	struct rvm_vcpu *v;
+	unsigned long i;
+
+	/* A vCPU appears in the array before it can run. */
+	xa_for_each(&vm->vcpus, i, v)
+		set_bit(req, &v->requests);
+	smp_mb();	/* pairs with the one in rvm_enter_once() */
+	xa_for_each(&vm->vcpus, i, v)
+		rvm_kick(v);
+	if (req == RVM_REQ_TLB_FLUSH)
+		vm->stats.remote_flushes++;
+}
+
+/* 1: go on; 0: to userspace. */
+static int rvm_serve_requests(struct rvm_vcpu *v)
+{
+	v->stats.requests++;
+	clear_bit(RVM_REQ_KICK, &v->requests);
+	if (test_and_clear_bit(RVM_REQ_TLB_FLUSH, &v->requests)) {
+		v->stats.tlb_flush++;
+		v->vm->mode->flush_tlb(v);
+	}
+	if (test_bit(RVM_REQ_VM_DEAD, &v->requests))
+		return rvm_internal_error(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+					  "the owner's address space is gone", 0, NULL);
+	return 1;
+}
+
+/* ---- load and put ---------------------------------------------------------- */
+
+static void __rvm_load(struct rvm_vcpu *v, int cpu)
+{
+	v->vm->mode->load(v, cpu);
+	if (v->last_cpu != cpu) {
+		if (v->last_cpu >= 0)
+			v->stats.migrations++;
+		WRITE_ONCE(v->last_cpu, cpu);
+	}
+}
+
+static void rvm_sched_in(struct preempt_notifier *pn, int cpu)
+{
+	__rvm_load(container_of(pn, struct rvm_vcpu, pn), cpu);
+}
+
+static void rvm_sched_out(struct preempt_notifier *pn, struct task_struct *next)
+{
+	struct rvm_vcpu *v = container_of(pn, struct rvm_vcpu, pn);
+
+	if (current->on_rq)
+		v->stats.preempted++;
+	v->vm->mode->put(v);
+}
+
+static struct preempt_ops rvm_preempt_ops = {
+	.sched_in = rvm_sched_in,
+	.sched_out = rvm_sched_out,
+};
+
+/**
+ * rvm_vcpu_load - the calling thread is going to use the vCPU
+ * @v: the vCPU
+ *
+ * v->lock held.  Until rvm_vcpu_put() the mode's hardware state follows the
+ * thread through preemption and migration.
+ */
+void rvm_vcpu_load(struct rvm_vcpu *v)
+{
+	int cpu = get_cpu();
+
+	preempt_notifier_register(&v->pn);
+	__rvm_load(v, cpu);
+	v->loaded = true;
+	put_cpu();
+}
+
+void rvm_vcpu_put(struct rvm_vcpu *v)
+{
+	preempt_disable();
+	v->loaded = false;
+	v->vm->mode->put(v);
+	preempt_notifier_unregister(&v->pn);
+	preempt_enable();
+}
+
+/* At creation.  All of v->cpu is ours until the first entry. */
+void rvm_run_init(struct rvm_vcpu *v)
+{
+	preempt_notifier_init(&v->pn, &rvm_preempt_ops);
+	v->last_cpu = -1;
+	v->where = RVM_OUTSIDE_GUEST;
+	v->avail = RVM_G_ALL;
+	v->dirty = RVM_G_ALL;
+	v->insn.cpu = &v->cpu;
+	v->insn.ops = &rvm_insn_kernel_ops;
+	v->insn.priv = v;
+}
+
+/* ---- one way to give up -------------------------------------------------- */
+
+int rvm_internal_error(struct rvm_vcpu *v, u32 suberror, const char *reason,
+		       u32 ndata, const u64 *data)
+{
+	struct kvm_run *run = v->run;
+	u32 i;
+
+	v->stats.internal_error++;
+	trace_rvm_internal_error(v, suberror, reason);
+	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
+	run->internal.suberror = suberror;
+	run->internal.ndata = ndata;
+	for (i = 0; i < ndata; i++)
+		run->internal.data[i] = data[i];
+	return 0;
+}
+
+/* ---- the loop -------------------------------------------------------------- */
+
+static bool rvm_wants_irq_window(struct rvm_vcpu *v)
+{
+	return READ_ONCE(v->run->request_interrupt_window) && rvm_irq_ready(v);
+}
+
+/* 1: handled, enter again; 0: to userspace; -errno. */
+static int rvm_enter_once(struct rvm_vcpu *v)
+{
+	const struct rvm_mode *mode = v->vm->mode;
+	int r;
+
+	if (rvm_test_request(v)) {
+		r = rvm_serve_requests(v);
+		if (r <= 0)
+			return r;
+	}
+	if (unlikely(v->ev.triple_fault)) {
+		/* An exception while a double fault was delivered (SDM vol. 3
+		 * §6.15): the CPU shuts down, and is as after reset when revived. */
+		v->stats.exit_shutdown++;
+		rvm_vcpu_reset(v);
+		v->run->exit_reason = KVM_EXIT_SHUTDOWN;
+		return 0;
+	}
+
+	preempt_disable();
+	local_irq_disable();
+	WRITE_ONCE(v->where, RVM_IN_GUEST);
+	smp_mb();	/* pairs with the one in rvm_request_all() */
+	r = rvm_hw_check(mode);
+	if (unlikely(r || rvm_test_request(v) || rvm_guest_work_pending())) {
+		WRITE_ONCE(v->where, RVM_OUTSIDE_GUEST);
+		local_irq_enable();
+		preempt_enable();
+		if (r == -EAGAIN)
+			cond_resched();
+		return r && r != -EAGAIN ? r : 1;
+	}
+
+	/* Nothing can stop the entry any more: injection is never undone. */
+	rvm_inject_events(v);
+	trace_rvm_entry(v);
+	v->stats.entries++;
+
+	/* The guest's registers are the task's user FPU state while KVM_RUN lasts;
+	 * a preemption may have moved them to memory. */
+	if (test_thread_flag(TIF_NEED_FPU_LOAD))
+		switch_fpu_return();
+
+	rvm_guest_timing_enter();
+	mode->enter(v);
+	smp_store_release(&v->where, RVM_OUTSIDE_GUEST);
+	v->stats.exits++;
+
+	/* The interrupt that ended the guest is taken here, still on the guest's
+	 * account. */
+	local_irq_enable();
+	local_irq_disable();
+	rvm_guest_timing_exit();
+	local_irq_enable();
+	preempt_enable();
+
+	trace_rvm_exit(v);
+	return mode->handle(v);
+}
+
+static int rvm_run_loop(struct rvm_vcpu *v)
+{
+	int r;
+
+	for (;;) {
+		/* Before the entry as after it: with the window open already, a
+		 * round through the guest would be wasted. */
+		if (rvm_wants_irq_window(v)) {
+			v->stats.user_irq_window++;
+			v->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+			return 0;
+		}
+		if (rvm_guest_work_pending()) {
+			r = rvm_handle_guest_work();
+			if (r) {
+				v->stats.user_intr++;
+				v->run->exit_reason = KVM_EXIT_INTR;
+				return -EINTR;
+			}
+		}
+		r = rvm_enter_once(v);
+		if (r <= 0)
+			return r;
+	}
+}
+
+static void rvm_count_user_exit(struct rvm_vcpu *v)
+{
+	switch (v->run->exit_reason) {
+	case KVM_EXIT_IO:
+		v->stats.user_io++;
+		break;
+	case KVM_EXIT_MMIO:
+		v->stats.user_mmio++;
+		break;
+	case KVM_EXIT_HLT:
+		v->stats.user_hlt++;
+		break;
+	case KVM_EXIT_IRQ_WINDOW_OPEN:
+		break;
+	default:
+		v->stats.user_other++;
+	}
+}
+
+/**
+ * rvm_vcpu_run - KVM_RUN (KVM API §4.10)
+ * @v: the vCPU
+ *
+ * v->lock held, vCPU loaded.  0 with v->run filled, or -EINTR (signal,
+ * immediate_exit), -EINVAL (cr8 out of range), -EFAULT (a memslot's host
+ * address is not mapped: the guest stands at the access, and KVM_RUN may be
+ * called again).
+ */
+int rvm_vcpu_run(struct rvm_vcpu *v)
+{
+	struct kvm_run *run = v->run;
+	sigset_t saved;
+	int r;
+
+	if (v->sigset_active)
+		sigprocmask(SIG_SETMASK, &v->sigset, &saved);
+	run->flags = 0;
+	rvm_fpu_load(v);
+
+	/* Userspace's local APIC: its TPR is an input (KVM API, kvm_run.cr8). */
+	if (run->cr8 != v->cpu.cr8 && rvm_set_cr8(v, READ_ONCE(run->cr8))) {
+		r = -EINVAL;
+		goto out;
+	}
+
+	r = rvm_complete_exit(v);
+	if (r > 0) {
+		if (READ_ONCE(run->immediate_exit)) {
+			run->exit_reason = KVM_EXIT_INTR;
+			r = -EINTR;
+		} else {
+			r = rvm_run_loop(v);
+		}
+	}
+	if (!r) {
+		rvm_count_user_exit(v);
+		trace_rvm_userspace_exit(v, run->exit_reason);
+	}
+
+out:
+	rvm_fpu_put(v);
+	run->if_flag = !!(v->cpu.rflags & RVM_FL_IF);
+	run->cr8 = v->cpu.cr8;
+	run->apic_base = v->cpu.apic_base;
+	run->ready_for_interrupt_injection = rvm_irq_ready(v);
+	if (v->sigset_active)
+		sigprocmask(SIG_SETMASK, &saved, NULL);
+	return r;
+}
