@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* SHUTDOWN, INTERNAL_ERROR, FAIL_ENTRY: how a run ends (KVM API section 5). */
-#include <time.h>
-
 #include "vmtest.h"
 
 /* A fault with no usable IDT is a triple fault (APM vol. 2 8.2.9, 15.14.3). */
@@ -116,21 +114,10 @@ static void fail_entry(void)
 /* An endless chain of faults through a good IDT runs until a signal comes. */
 GUEST_ALL(faultloop, "1: ud2\njmp 1b\n");
 
-static void on_alarm(int sig)
-{
-	(void)sig;
-}
-
 static void endless_faults(void)
 {
-	struct sigaction sa = { .sa_handler = on_alarm };
-	timer_t t;
-	struct sigevent ev = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGUSR1 };
-	struct itimerspec its = { .it_value.tv_nsec = 100000000 };
 	enum guest_mode m;
 
-	sigaction(SIGUSR1, &sa, NULL);
-	ASSERT_OK(timer_create(CLOCK_MONOTONIC, &ev, &t));
 	for (m = 0; m < NR_MODES; m++) {
 		struct vcpu *v = guest_start_all(m, faultloop);
 
@@ -139,14 +126,14 @@ static void endless_faults(void)
 			v->regs.rsp = G_MEM;
 			set_regs(v);
 		}
-		timer_settime(t, 0, &its, NULL);
+		kick_me_in(100);
 		/* Real mode wraps its stack over the code at some time: any exit will do. */
 		if (vcpu_run(v) == -EINTR)
 			EXPECT_EQ(v->run->exit_reason, KVM_EXIT_INTR);
 		else
 			ktap_diag("%s: %s", mode_name[m], exit_name(v->run->exit_reason));
 	}
-	timer_delete(t);
+	kick_me_in(0);
 }
 
 int main(void)

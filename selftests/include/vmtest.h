@@ -202,6 +202,11 @@ static inline uint8_t *pio_data(struct vcpu *v)
 bool wait_for(bool (*cond)(void *), void *arg, unsigned int ms);
 uint64_t now_ms(void);
 
+/* A handler that does nothing, without SA_RESTART: the signal interrupts. */
+void catch_signal(int sig);
+/* SIGUSR2 to the calling thread in so many ms: KVM_RUN's deadline. */
+void kick_me_in(unsigned int ms);
+
 /* Seeded generator for randomised tests; RINGVM_SEED repeats a run. */
 uint64_t rnd_seed(void);
 uint64_t rnd(void);

@@ -343,6 +343,39 @@ bool wait_for(bool (*cond)(void *), void *arg, unsigned int ms)
 	return true;
 }
 
+static void nothing(int sig)
+{
+	(void)sig;
+}
+
+void catch_signal(int sig)
+{
+	struct sigaction sa = { .sa_handler = nothing };
+
+	sigaction(sig, &sa, NULL);
+}
+
+void kick_me_in(unsigned int ms)
+{
+	static __thread bool made;
+	static __thread timer_t timer;
+	struct sigevent ev = { .sigev_notify = SIGEV_THREAD_ID, .sigev_signo = SIGUSR2 };
+	struct itimerspec its = {
+		.it_value = { ms / 1000, ms % 1000 * 1000000 },
+		/* Again and again: the first may come just before KVM_RUN. */
+		.it_interval = { 0, ms ? 20000000 : 0 },
+	};
+
+	if (!made) {
+		catch_signal(SIGUSR2);
+		ev._sigev_un._tid = gettid();
+		if (timer_create(CLOCK_MONOTONIC, &ev, &timer))
+			return;
+		made = true;
+	}
+	timer_settime(timer, 0, &its, NULL);
+}
+
 static uint64_t rnd_state;
 
 uint64_t rnd_seed(void)
