@@ -17,6 +17,7 @@
 #ifndef RVM_RINGVM_H
 #define RVM_RINGVM_H
 
+#undef pr_fmt
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
 #include <linux/kernel.h>

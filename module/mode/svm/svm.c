@@ -264,13 +264,7 @@ static void svm_load(struct rvm_vcpu *v, int cpu)
 		indirect_branch_prediction_barrier();
 	}
 
-	/*
-	 * The host's FS, GS, TR, LDTR and syscall MSRs, for the VMLOAD after each
-	 * exit.  They cannot change before put: the task does not return to
-	 * userspace, and a task switch runs put first.
-	 */
-	asm volatile("vmsave" :: "a" (page_to_phys(c->host)) : "memory");
-
+	s->host_saved = false;
 	/* The kernel itself never reads TSC_AUX; userspace's RDTSCP does, after put. */
 	if (boot_cpu_has(X86_FEATURE_RDTSCP))
 		wrmsrl(MSR_TSC_AUX, v->cpu.tsc_aux);
@@ -328,6 +322,16 @@ static void svm_enter(struct rvm_vcpu *v)
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb_control_area *ctl = &s->vmcb->control;
 
+	/*
+	 * The host's FS, GS, TR, LDTR and syscall MSRs, for the VMLOAD after each
+	 * exit.  They cannot change before put: the task does not return to
+	 * userspace, and a task switch runs put and load.  Not done in load: only
+	 * here is it certain that this CPU still has SVM enabled (reboot).
+	 */
+	if (!s->host_saved) {
+		asm volatile("vmsave" :: "a" (page_to_phys(c->host)) : "memory");
+		s->host_saved = true;
+	}
 	svm_flush(v);
 	if (s->asid_gen != c->asid_gen)
 		svm_new_asid(s, c);

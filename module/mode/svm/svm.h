@@ -47,7 +47,8 @@
  * @vmcb: its control block, one page
  * @pa: the block's physical address
  * @asid_gen: per-CPU generation that control.asid was taken from
- * @host_rsp_area: see entry.S
+ * @host_saved: this CPU's svm_cpu.host holds the host's VMSAVE state
+ * @drs_loaded: the hardware's DR0 to DR3 are the guest's
  * @nmi_iret: an IRET that ends NMI blocking is about to run at @nmi_iret_rip
  * @nmi_step: single-stepping over that IRET because an NMI waits
  * @nmi_step_tf: the guest's own TF at that time
@@ -64,6 +65,7 @@ struct svm_vcpu {
 	bool nmi_step;
 	bool nmi_step_tf;
 	bool drs_loaded;
+	bool host_saved;
 	u32 dirty;
 
 	u32 exit_code;
