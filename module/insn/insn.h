@@ -42,6 +42,9 @@ enum rvm_insn_result {
 /* Longest instruction (SDM vol. 2 §2.3.11), and its bytes as kept for the caller. */
 #define RVM_INSN_MAX		15
 
+/* Most bytes of one pio_in or pio_out call */
+#define RVM_INSN_BUF		1024
+
 struct rvm_insn;
 
 /**
@@ -90,6 +93,11 @@ struct rvm_insn_ops {
 	int (*wbinvd)(struct rvm_insn *insn);
 	/* VMCALL/VMMCALL; the callee may change GPRs through insn->cpu */
 	int (*hypercall)(struct rvm_insn *insn);
+
+	/* Optional: an iteration of a REP string instruction is committed, more
+	 * follow in the same step.  A replay log starts anew here, for struct
+	 * rvm_cpu already holds what the accesses so far have done. */
+	void (*commit)(struct rvm_insn *insn);
 };
 
 /*
@@ -107,6 +115,9 @@ struct rvm_decoded;
  * @reason: valid after RVM_INSN_UNHANDLED: a constant string
  * @bytes, @nr_bytes: the instruction's bytes, valid after a step or a decode
  * @len: the instruction's length, 0 if it was not decoded
+ * @intel: the guest's CPU is Intel's where the vendors differ, else AMD's
+ * @hide: RVM_HIDE_*: extensions the guest's CPUID does not have
+ * @buf: the interpreter's own, for batched string I/O
  */
 struct rvm_insn {
 	struct rvm_cpu *cpu;
@@ -118,7 +129,27 @@ struct rvm_insn {
 	u8 bytes[RVM_INSN_MAX];
 	u8 nr_bytes;
 	u8 len;
+
+	bool intel;
+	u32 hide;
+	u8 buf[RVM_INSN_BUF];
 };
+
+/* rvm_insn.hide */
+#define RVM_HIDE_BMI1		(1u << 0)	/* TZCNT executes as BSF */
+#define RVM_HIDE_BMI2		(1u << 1)
+#define RVM_HIDE_LZCNT		(1u << 2)	/* LZCNT executes as BSR */
+#define RVM_HIDE_POPCNT		(1u << 3)
+#define RVM_HIDE_MOVBE		(1u << 4)
+#define RVM_HIDE_ADX		(1u << 5)
+#define RVM_HIDE_CRC32		(1u << 6)	/* SSE4.2 */
+#define RVM_HIDE_RDTSCP		(1u << 7)
+#define RVM_HIDE_RDPID		(1u << 8)
+#define RVM_HIDE_CX16		(1u << 9)
+#define RVM_HIDE_LONG		(1u << 10)	/* SYSCALL outside long mode too */
+#define RVM_HIDE_SMAP		(1u << 11)
+#define RVM_HIDE_INVPCID	(1u << 12)
+#define RVM_HIDE_XSAVE		(1u << 13)
 
 /**
  * rvm_insn_step - fetch, decode and execute the instruction at CS:RIP
@@ -138,5 +169,24 @@ int rvm_insn_step(struct rvm_insn *insn);
  * CS:RIP.  Returns RVM_INSN_OK (len, bytes set), _FAULT or _UNHANDLED.
  */
 int rvm_insn_fetch_decode(struct rvm_insn *insn);
+
+/**
+ * rvm_insn_fetch_decode_to - the same, with the result kept by the caller
+ *
+ * With rvm_insn_exec() this is rvm_insn_step() in two halves: a cache of
+ * decoded instructions stands between them.
+ */
+int rvm_insn_fetch_decode_to(struct rvm_insn *insn, struct rvm_decoded *d);
+
+/**
+ * rvm_insn_exec - execute a decoded instruction that lies at CS:RIP
+ * @d: decoded with the mode that rvm_insn_mode() gives now
+ *
+ * As rvm_insn_step().  insn->bytes and len are not touched.
+ */
+int rvm_insn_exec(struct rvm_insn *insn, const struct rvm_decoded *d);
+
+/* RVM_DEC_* of the present code segment, for rvm_insn_decode() */
+u32 rvm_insn_mode(const struct rvm_insn *insn);
 
 #endif /* RVM_INSN_H */

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Moves, the stack, and near control flow.
+ */
+#include "exec.h"
+
+int rvm_x_mov(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 v;
+
+	TRY(rvm_opnd_read(insn, d, 1, &v));
+	return rvm_opnd_write(insn, d, 0, v);
+}
+
+int rvm_x_movzx(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return rvm_x_mov(insn, d);
+}
+
+/* MOVSX and MOVSXD; the latter with a 16-bit destination reads 16 bits only. */
+int rvm_x_movsx(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_decoded narrow;
+	u64 v;
+
+	if (unlikely(d->opnd[1].size > d->opnd[0].size)) {
+		narrow = *d;
+		narrow.opnd[1].size = d->opnd[0].size;
+		d = &narrow;
+	}
+	TRY(rvm_opnd_read(insn, d, 1, &v));
+	return rvm_opnd_write(insn, d, 0, rvm_sext(v, d->opnd[1].size));
+}
+
+static u64 swap_bytes(u64 v, u32 size)
+{
+	if (size == 8)
+		return __builtin_bswap64(v);
+	if (size == 4)
+		return __builtin_bswap32(v);
+	return (u16)(v << 8 | (v >> 8 & 0xff));
+}
+
+int rvm_x_movbe(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 v;
+
+	TRY(rvm_opnd_read(insn, d, 1, &v));
+	return rvm_opnd_write(insn, d, 0, swap_bytes(v, d->osize));
+}
+
+/* Of a 16-bit register the result is undefined; current CPUs give zero. */
+int rvm_x_bswap(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 v;
+
+	TRY(rvm_opnd_read(insn, d, 0, &v));
+	return rvm_opnd_write(insn, d, 0, d->osize == 2 ? 0 : swap_bytes(v, d->osize));
+}
+
+/* Always locked towards memory, with the prefix or without (SDM vol. 3 §8.1.2.1). */
+int rvm_x_xchg(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	const struct rvm_operand *r = &d->opnd[1];
+	struct rvm_rmw m;
+	u64 v, old;
+	int rc;
+
+	v = rvm_reg_read(insn->cpu, r->reg, r->size);
+	if (d->opnd[0].kind == RVM_K_REG) {
+		old = rvm_reg_read(insn->cpu, d->opnd[0].reg, r->size);
+		rvm_reg_write(insn->cpu, d->opnd[0].reg, r->size, v);
+		rvm_reg_write(insn->cpu, r->reg, r->size, old);
+		return 0;
+	}
+	TRY(rvm_rmw_begin(insn, d, &m, r->size, true));
+	do {
+		old = m.old;
+		rc = rvm_rmw_end(insn, &m, v);
+	} while (rc == RVM_X_AGAIN);
+	TRY(rc);
+	rvm_reg_write(insn->cpu, r->reg, r->size, old);
+	return 0;
+}
+
+int rvm_x_lea(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	rvm_reg_write(insn->cpu, d->opnd[0].reg, d->opnd[0].size, rvm_ea(insn, d));
+	return 0;
+}
+
+int rvm_x_xlat(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	u64 ea = cpu->gpr[RVM_RBX] + (u8)cpu->gpr[RVM_RAX], gla, v;
+
+	TRY(rvm_linear(insn, d, d->seg, ea & rvm_mask(d->asize), 1, RVM_ACC_READ, &gla));
+	TRY(rvm_read_val(insn, gla, &v, 1, 0));
+	rvm_set_gpr(cpu, RVM_RAX, 1, v);
+	return 0;
+}
+
+/* The source is read, and a 32-bit destination zero-extended, in either case. */
+int rvm_x_cmov(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 v;
+
+	TRY(rvm_opnd_read(insn, d, 1, &v));
+	if (!rvm_cond(insn->cpu->rflags, d->opcode))
+		v = rvm_reg_read(insn->cpu, d->opnd[0].reg, d->opnd[0].size);
+	return rvm_opnd_write(insn, d, 0, v);
+}
+
+int rvm_x_setcc(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return rvm_opnd_write(insn, d, 0, rvm_cond(insn->cpu->rflags, d->opcode));
+}
+
+/* CBW, CWDE, CDQE */
+int rvm_x_cbw(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+
+	rvm_set_gpr(cpu, RVM_RAX, d->osize, rvm_sext(cpu->gpr[RVM_RAX], d->osize / 2));
+	return 0;
+}
+
+/* CWD, CDQ, CQO */
+int rvm_x_cwd(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+
+	rvm_set_gpr(cpu, RVM_RDX, d->osize,
+		    cpu->gpr[RVM_RAX] >> (8 * d->osize - 1) & 1 ? ~0ull : 0);
+	return 0;
+}
+
+int rvm_x_lahf(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	rvm_reg_write(insn->cpu, 1, 1, (insn->cpu->rflags & 0xd5) | RVM_FL_FIXED);
+	return 0;
+}
+
+int rvm_x_sahf(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	rvm_set_flags(insn->cpu, 0xd5, insn->cpu->gpr[RVM_RAX] >> 8);
+	return 0;
+}
+
+int rvm_x_salc(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	rvm_set_gpr(insn->cpu, RVM_RAX, 1, insn->cpu->rflags & RVM_FL_CF ? 0xff : 0);
+	return 0;
+}
+
+int rvm_x_nop(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return 0;
+}
+
+/* ---- stack ---- */
+
+int rvm_x_push(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_stack s;
+	u64 v;
+
+	TRY(rvm_opnd_read(insn, d, 0, &v));
+	rvm_stack_begin(insn, &s);
+	TRY(rvm_push(insn, &s, d->osize, v));
+	rvm_stack_commit(insn, &s);
+	return 0;
+}
+
+int rvm_x_pop(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_stack s;
+	u64 v, ea, gla;
+
+	rvm_stack_begin(insn, &s);
+	TRY(rvm_pop(insn, &s, d->osize, &v));
+	if (d->opnd[0].kind == RVM_K_REG) {
+		/* POP rSP: the value popped wins */
+		rvm_stack_commit(insn, &s);
+		rvm_reg_write(insn->cpu, d->opnd[0].reg, d->osize, v);
+		return 0;
+	}
+	/* rSP in the address is the value after the pop (SDM vol. 2, POP) */
+	ea = rvm_ea(insn, d);
+	if (d->base == RVM_RSP * 8)
+		ea = (ea + d->osize) & rvm_mask(d->asize);
+	TRY(rvm_linear(insn, d, d->seg, ea, d->osize, RVM_ACC_WRITE, &gla));
+	TRY(rvm_write(insn, gla, &v, d->osize, 0));
+	rvm_stack_commit(insn, &s);
+	return 0;
+}
+
+int rvm_x_pusha(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	struct rvm_stack s;
+	u64 gla, sp;
+	u32 i;
+
+	/* All eight are checked before the first is stored. */
+	rvm_stack_begin(insn, &s);
+	for (i = 0; i < 8; i++) {
+		sp = (s.sp - (i + 1) * d->osize) & rvm_mask(s.asize);
+		TRY(rvm_linear_slow(insn, RVM_SS, sp, d->osize,
+				    RVM_ACC_WRITE | RVM_ACC_STACK, &gla));
+		TRY(rvm_probe(insn, gla, d->osize, RVM_ACC_STACK));
+	}
+	for (i = 0; i < 8; i++)
+		TRY(rvm_push(insn, &s, d->osize, cpu->gpr[i]));
+	rvm_stack_commit(insn, &s);
+	return 0;
+}
+
+int rvm_x_popa(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_stack s;
+	u64 v[8];
+	u32 i;
+
+	rvm_stack_begin(insn, &s);
+	for (i = 0; i < 8; i++)
+		TRY(rvm_pop(insn, &s, d->osize, &v[7 - i]));
+	rvm_stack_commit(insn, &s);
+	for (i = 0; i < 8; i++)
+		if (i != RVM_RSP)
+			rvm_set_gpr(insn->cpu, i, d->osize, v[i]);
+	return 0;
+}
+
+int rvm_x_enter(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	u32 level = d->imm2 & 31, i, size = d->osize;
+	struct rvm_stack s;
+	u64 frame, bp, v, gla, final;
+
+	rvm_stack_begin(insn, &s);
+	bp = rvm_gpr(cpu, RVM_RBP, s.asize);
+	final = (s.sp - size * (1 + level) - d->imm) & rvm_mask(s.asize);
+	TRY(rvm_push(insn, &s, size, cpu->gpr[RVM_RBP]));
+	frame = s.sp;
+	for (i = 1; i < level; i++) {
+		bp = (bp - size) & rvm_mask(s.asize);
+		TRY(rvm_linear_slow(insn, RVM_SS, bp, size, RVM_ACC_READ | RVM_ACC_STACK, &gla));
+		TRY(rvm_read_val(insn, gla, &v, size, RVM_ACC_STACK));
+		TRY(rvm_push(insn, &s, size, v));
+	}
+	if (level)
+		TRY(rvm_push(insn, &s, size, frame));
+	/* The new stack must be writable (SDM vol. 2, ENTER). */
+	TRY(rvm_linear_slow(insn, RVM_SS, final, size, RVM_ACC_WRITE | RVM_ACC_STACK, &gla));
+	TRY(rvm_probe(insn, gla, size, RVM_ACC_STACK));
+	s.sp = final;
+	rvm_stack_commit(insn, &s);
+	rvm_set_gpr(cpu, RVM_RBP, size, frame);
+	return 0;
+}
+
+int rvm_x_leave(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_stack s;
+	u64 v;
+
+	s.asize = rvm_stack_asize(insn->cpu);
+	s.sp = rvm_gpr(insn->cpu, RVM_RBP, s.asize);
+	TRY(rvm_pop(insn, &s, d->osize, &v));
+	rvm_stack_commit(insn, &s);
+	rvm_set_gpr(insn->cpu, RVM_RBP, d->osize, v);
+	return 0;
+}
+
+/* ---- near control flow ---- */
+
+/* Target of a relative branch (SDM vol. 2, Jcc: 16 bits cut EIP). */
+static u64 rel_target(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 rip = rvm_next_rip(insn, d) + d->imm;
+
+	return rip & rvm_mask(d->osize);
+}
+
+static int jump(struct rvm_insn *insn, u64 rip)
+{
+	TRY(rvm_check_rip(insn, rip));
+	insn->cpu->rip = rip;
+	return RVM_X_JUMPED;
+}
+
+int rvm_x_jcc(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	if (!rvm_cond(insn->cpu->rflags, d->opcode))
+		return 0;
+	return jump(insn, rel_target(insn, d));
+}
+
+static int near_target(struct rvm_insn *insn, const struct rvm_decoded *d, u64 *rip)
+{
+	if (d->opnd[0].kind == RVM_K_REL) {
+		*rip = rel_target(insn, d);
+		return 0;
+	}
+	return rvm_opnd_read(insn, d, 0, rip);
+}
+
+int rvm_x_jmp(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 rip;
+
+	TRY(near_target(insn, d, &rip));
+	return jump(insn, rip);
+}
+
+int rvm_x_call(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_stack s;
+	u64 rip;
+
+	TRY(near_target(insn, d, &rip));
+	TRY(rvm_check_rip(insn, rip));
+	rvm_stack_begin(insn, &s);
+	TRY(rvm_push(insn, &s, d->osize, rvm_next_rip(insn, d)));
+	rvm_stack_commit(insn, &s);
+	insn->cpu->rip = rip;
+	return RVM_X_JUMPED;
+}
+
+int rvm_x_ret(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_stack s;
+	u64 rip;
+
+	rvm_stack_begin(insn, &s);
+	TRY(rvm_pop(insn, &s, d->osize, &rip));
+	TRY(rvm_check_rip(insn, rip));
+	s.sp += d->imm;
+	rvm_stack_commit(insn, &s);
+	insn->cpu->rip = rip;
+	return RVM_X_JUMPED;
+}
+
+/* LOOP, LOOPE, LOOPNE: the address size chooses the counter. */
+int rvm_x_loop(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	u64 count = (rvm_gpr(cpu, RVM_RCX, d->asize) - 1) & rvm_mask(d->asize);
+	bool zf = cpu->rflags & RVM_FL_ZF;
+	bool taken = count && (d->op == RVM_OP_LOOP || zf == (d->op == RVM_OP_LOOPE));
+	u64 rip = rel_target(insn, d);
+
+	if (taken)
+		TRY(rvm_check_rip(insn, rip));
+	rvm_set_gpr(cpu, RVM_RCX, d->asize, count);
+	if (!taken)
+		return 0;
+	cpu->rip = rip;
+	return RVM_X_JUMPED;
+}
+
+int rvm_x_jcxz(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	if (rvm_gpr(insn->cpu, RVM_RCX, d->asize))
+		return 0;
+	return jump(insn, rel_target(insn, d));
+}
+
+int rvm_x_bound(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u32 size = d->osize;
+	s64 index, low, high;
+	u64 pair, gla;
+
+	TRY(rvm_mem_addr(insn, d, 2 * size, RVM_ACC_READ, &gla));
+	TRY(rvm_read_val(insn, gla, &pair, 2 * size, 0));
+	index = rvm_sext(rvm_reg_read(insn->cpu, d->opnd[0].reg, size), size);
+	low = rvm_sext(pair, size);
+	high = rvm_sext(pair >> (8 * size), size);
+	if (index < low || index > high)
+		return rvm_x_fault_noerr(insn, RVM_BR);
+	return 0;
+}

@@ -1,0 +1,283 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * String instructions and port I/O.
+ *
+ * Every iteration of a repeated string instruction is a transaction of its
+ * own: rCX, rSI, rDI and the flags are up to date after it, and RIP stays at
+ * the instruction until the last (SDM vol. 2, REP).  A slice is bounded; with
+ * TF set it is one iteration, for the trap comes after each.
+ */
+#include "alu.h"
+
+#define REP_SLICE	1024
+
+static __always_inline bool has_rep(const struct rvm_decoded *d)
+{
+	return d->prefix & (RVM_P_REP | RVM_P_REPNE);
+}
+
+static u64 index_reg(const struct rvm_insn *insn, const struct rvm_decoded *d, u32 reg)
+{
+	return rvm_gpr(insn->cpu, reg, d->asize);
+}
+
+/* Move rSI or rDI by @n items of @size bytes, as DF says. */
+static void advance(struct rvm_insn *insn, const struct rvm_decoded *d, u32 reg, u32 size, u32 n)
+{
+	u64 delta = (u64)size * n;
+
+	if (insn->cpu->rflags & RVM_FL_DF)
+		delta = -delta;
+	rvm_set_gpr(insn->cpu, reg, d->asize, index_reg(insn, d, reg) + delta);
+}
+
+static int src_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 len, u64 *gla)
+{
+	return rvm_linear(insn, d, d->seg, index_reg(insn, d, RVM_RSI), len, RVM_ACC_READ, gla);
+}
+
+static int dst_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 len, u32 acc,
+		    u64 *gla)
+{
+	return rvm_linear(insn, d, RVM_ES, index_reg(insn, d, RVM_RDI), len, acc, gla);
+}
+
+typedef int (*iteration_fn)(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n);
+
+/*
+ * @fn does up to @max iterations at once (one, but for INS and OUTS) and says
+ * in *n how many.  @compare: REPE and REPNE end by ZF too.
+ */
+static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decoded *d,
+				  iteration_fn fn, bool compare)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	u32 left = cpu->rflags & RVM_FL_TF ? 1 : REP_SLICE, n = 1;
+	u64 count;
+	int rc;
+
+	if (!has_rep(d))
+		return fn(insn, d, 1, &n);
+
+	count = rvm_gpr(cpu, RVM_RCX, d->asize);
+	if (!count)
+		return 0;
+	for (;;) {
+		u32 max = count < left ? count : left;
+
+		n = 1;
+		rc = fn(insn, d, max, &n);
+		if (unlikely(rc))
+			return rc;
+		count -= n;
+		rvm_set_gpr(cpu, RVM_RCX, d->asize, count);
+		if (!count)
+			return 0;
+		if (compare && !(cpu->rflags & RVM_FL_ZF) == !(d->prefix & RVM_P_REPNE))
+			return 0;
+		cpu->int_shadow = 0;
+		if (insn->ops->commit)
+			insn->ops->commit(insn);
+		left -= n;
+		if (!left)
+			return RVM_INSN_RETRY;
+	}
+}
+
+static int movs_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
+{
+	u32 size = d->opnd[0].size;
+	u64 src, dst, v;
+
+	TRY(src_addr(insn, d, size, &src));
+	TRY(dst_addr(insn, d, size, RVM_ACC_WRITE, &dst));
+	TRY(rvm_read_val(insn, src, &v, size, 0));
+	TRY(rvm_write(insn, dst, &v, size, 0));
+	advance(insn, d, RVM_RSI, size, 1);
+	advance(insn, d, RVM_RDI, size, 1);
+	return 0;
+}
+
+int rvm_x_movs(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return repeat(insn, d, movs_one, false);
+}
+
+static int stos_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
+{
+	u32 size = d->opnd[0].size;
+	u64 dst;
+
+	TRY(dst_addr(insn, d, size, RVM_ACC_WRITE, &dst));
+	TRY(rvm_write(insn, dst, &insn->cpu->gpr[RVM_RAX], size, 0));
+	advance(insn, d, RVM_RDI, size, 1);
+	return 0;
+}
+
+int rvm_x_stos(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return repeat(insn, d, stos_one, false);
+}
+
+static int lods_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
+{
+	u32 size = d->opnd[0].size;
+	u64 src, v;
+
+	TRY(src_addr(insn, d, size, &src));
+	TRY(rvm_read_val(insn, src, &v, size, 0));
+	rvm_set_gpr(insn->cpu, RVM_RAX, size, v);
+	advance(insn, d, RVM_RSI, size, 1);
+	return 0;
+}
+
+int rvm_x_lods(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return repeat(insn, d, lods_one, false);
+}
+
+static int cmps_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
+{
+	u32 size = d->opnd[0].size;
+	u64 src, dst, a, b, fl;
+
+	TRY(src_addr(insn, d, size, &src));
+	TRY(dst_addr(insn, d, size, RVM_ACC_READ, &dst));
+	TRY(rvm_read_val(insn, src, &a, size, 0));
+	TRY(rvm_read_val(insn, dst, &b, size, 0));
+	rvm_alu_sub(size, a, b, 0, &fl);
+	rvm_set_flags(insn->cpu, RVM_FL_ARITH, fl);
+	advance(insn, d, RVM_RSI, size, 1);
+	advance(insn, d, RVM_RDI, size, 1);
+	return 0;
+}
+
+int rvm_x_cmps(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return repeat(insn, d, cmps_one, true);
+}
+
+static int scas_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
+{
+	u32 size = d->opnd[0].size;
+	u64 dst, b, fl;
+
+	TRY(dst_addr(insn, d, size, RVM_ACC_READ, &dst));
+	TRY(rvm_read_val(insn, dst, &b, size, 0));
+	rvm_alu_sub(size, insn->cpu->gpr[RVM_RAX], b, 0, &fl);
+	rvm_set_flags(insn->cpu, RVM_FL_ARITH, fl);
+	advance(insn, d, RVM_RDI, size, 1);
+	return 0;
+}
+
+int rvm_x_scas(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return repeat(insn, d, scas_one, true);
+}
+
+/* ---- port I/O ---- */
+
+/*
+ * How many items from index register @reg can be moved in one go: upwards,
+ * inside one page and one round of the address size, as many as the buffer
+ * holds.  The segment limit is looked at by the caller, for all of them.
+ */
+static u32 batch(struct rvm_insn *insn, const struct rvm_decoded *d, u32 reg, u64 gla, u32 size,
+		 u32 max)
+{
+	u64 index = index_reg(insn, d, reg);
+	u32 n = (0x1000 - (gla & 0xfff)) / size;
+
+	if ((insn->cpu->rflags & RVM_FL_DF) || n < 2)
+		return 1;
+	if (n > max)
+		n = max;
+	if (n > RVM_INSN_BUF / size)
+		n = RVM_INSN_BUF / size;
+	if (index + (u64)n * size - 1 > rvm_mask(d->asize) || index + (u64)n * size < index)
+		return 1;
+	return n;
+}
+
+static int ins_some(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
+{
+	u32 size = d->opnd[0].size, len, at, part;
+	u16 port = insn->cpu->gpr[RVM_RDX];
+	u64 gla, all;
+
+	TRY(rvm_check_io(insn, port, size));
+	TRY(dst_addr(insn, d, size, RVM_ACC_WRITE, &gla));
+	*n = batch(insn, d, RVM_RDI, gla, size, max);
+	len = *n * size;
+	if (*n > 1 && dst_addr(insn, d, len, RVM_ACC_WRITE, &all)) {
+		*n = 1;
+		len = size;
+	}
+	/* Nothing may fault once the port has been read. */
+	TRY(rvm_probe(insn, gla, len, 0));
+	TRY(insn->ops->pio_in(insn, port, size, *n, insn->buf));
+	for (at = 0; at < len; at += part) {
+		part = len - at < 64 ? len - at : 64;
+		TRY(rvm_write(insn, gla + at, insn->buf + at, part, 0));
+	}
+	advance(insn, d, RVM_RDI, size, *n);
+	return 0;
+}
+
+int rvm_x_ins(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return repeat(insn, d, ins_some, false);
+}
+
+static int outs_some(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
+{
+	u32 size = d->opnd[1].size, len, at, part;
+	u16 port = insn->cpu->gpr[RVM_RDX];
+	u64 gla, all;
+
+	TRY(rvm_check_io(insn, port, size));
+	TRY(src_addr(insn, d, size, &gla));
+	*n = batch(insn, d, RVM_RSI, gla, size, max);
+	len = *n * size;
+	if (*n > 1 && src_addr(insn, d, len, &all)) {
+		*n = 1;
+		len = size;
+	}
+	for (at = 0; at < len; at += part) {
+		part = len - at < 64 ? len - at : 64;
+		TRY(rvm_read(insn, gla + at, insn->buf + at, part, 0));
+	}
+	TRY(insn->ops->pio_out(insn, port, size, *n, insn->buf));
+	advance(insn, d, RVM_RSI, size, *n);
+	return 0;
+}
+
+int rvm_x_outs(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return repeat(insn, d, outs_some, false);
+}
+
+static u16 port_of(const struct rvm_insn *insn, const struct rvm_decoded *d, u32 n)
+{
+	return d->opnd[n].kind == RVM_K_IMM ? d->imm : insn->cpu->gpr[RVM_RDX];
+}
+
+int rvm_x_in(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u32 size = d->opnd[0].size, v = 0;
+	u16 port = port_of(insn, d, 1);
+
+	TRY(rvm_check_io(insn, port, size));
+	TRY(insn->ops->pio_in(insn, port, size, 1, &v));
+	rvm_set_gpr(insn->cpu, RVM_RAX, size, v);
+	return 0;
+}
+
+int rvm_x_out(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u32 size = d->opnd[1].size, v = insn->cpu->gpr[RVM_RAX];
+	u16 port = port_of(insn, d, 0);
+
+	TRY(rvm_check_io(insn, port, size));
+	return insn->ops->pio_out(insn, port, size, 1, &v);
+}
