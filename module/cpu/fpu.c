@@ -24,21 +24,39 @@
 
 #define RVM_FCW_INIT	0x037f		/* FNINIT, FXRSTOR of the initial state */
 #define RVM_MXCSR_INIT	0x1f80
-#define RVM_MXCSR_MASK	0xffffu		/* bits of MXCSR that exist */
+#define RVM_MXCSR_MASK	0xffbfu		/* where FXSAVE reports none */
 
 u64 rvm_host_xcr0;
 u64 rvm_supported_xcr0;
-static bool rvm_host_xss;
+static u64 rvm_host_xss;	/* does not change after boot */
+static u32 rvm_mxcsr_mask = RVM_MXCSR_MASK;
+
+/* The bits of MXCSR that exist (SDM vol. 1 §11.6.6). */
+static void rvm_probe_mxcsr(void)
+{
+	struct fxregs_state fx = {};
+
+	kernel_fpu_begin();
+	asm volatile("fxsave64 %0" : "+m" (fx));
+	kernel_fpu_end();
+	if (fx.mxcsr_mask)
+		rvm_mxcsr_mask = fx.mxcsr_mask;
+}
 
 /* At load, in process context. */
 void rvm_fpu_setup(void)
 {
+	u32 xss_lo, xss_hi;
+
+	rvm_probe_mxcsr();
 	if (boot_cpu_has(X86_FEATURE_OSXSAVE)) {
 		rvm_host_xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
 		rvm_supported_xcr0 = rvm_host_xcr0 &
 			(RVM_XCR0_FP | RVM_XCR0_SSE | RVM_XCR0_YMM | RVM_XCR0_AVX512);
 	}
-	rvm_host_xss = boot_cpu_has(X86_FEATURE_XSAVES) && host_xss;
+	if (boot_cpu_has(X86_FEATURE_XSAVES) &&
+	    !rdmsr_safe(MSR_IA32_XSS, &xss_lo, &xss_hi))
+		rvm_host_xss = xss_lo | (u64)xss_hi << 32;
 }
 
 int rvm_fpu_init(struct rvm_vcpu *v)
@@ -54,10 +72,7 @@ void rvm_fpu_free(struct rvm_vcpu *v)
 		fpu_free_guest_fpstate(&v->fpu);
 }
 
-/*
- * A full image in the ABI's (standard XSAVE) format with every component in
- * its initial configuration.  v->lock held, FPU state not loaded.
- */
+/* Every component in its initial configuration.  Not loaded. */
 static void rvm_fpu_init_state(struct rvm_vcpu *v)
 {
 	struct fxregs_state *fx = &v->fpu.fpstate->regs.fxsave;
@@ -65,9 +80,8 @@ static void rvm_fpu_init_state(struct rvm_vcpu *v)
 	memset(fx, 0, sizeof(*fx));
 	fx->cwd = RVM_FCW_INIT;
 	fx->mxcsr = RVM_MXCSR_INIT;
-	/* XSTATE_BV zero: XRSTOR puts every component into its initial state,
-	 * which is what power-up leaves but for FCW (SDM vol. 3 table 9-1 has
-	 * 0040h there; KVM starts from 037Fh and clients rely on it). */
+	/* XSTATE_BV zero: XRSTOR initializes every component.  That differs from
+	 * power-up in FCW (0040h, SDM vol. 3 table 9-1); KVM does the same. */
 	if (boot_cpu_has(X86_FEATURE_XSAVE))
 		v->fpu.fpstate->regs.xsave.header.xfeatures = 0;
 }
@@ -126,7 +140,7 @@ void rvm_xcr_load_host(struct rvm_vcpu *v)
 	if (rvm_host_xcr0 && v->cpu.xcr0 != rvm_host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, rvm_host_xcr0);
 	if (rvm_host_xss)
-		wrmsr(MSR_IA32_XSS, lower_32_bits(host_xss), upper_32_bits(host_xss));
+		wrmsr(MSR_IA32_XSS, lower_32_bits(rvm_host_xss), upper_32_bits(rvm_host_xss));
 }
 
 /* SDM vol. 1 §13.3: x87 always; AVX needs SSE; AVX-512 needs AVX, all or none. */
@@ -147,6 +161,8 @@ static bool rvm_xcr0_valid(u64 val)
 
 /**
  * rvm_set_xcr0 - XSETBV with ECX 0
+ * @v: the vCPU
+ * @val: new value
  *
  * The caller has checked CPL and CR4.OSXSAVE.  0, or 1: #GP(0).
  */
@@ -197,7 +213,7 @@ int rvm_set_fpu(struct rvm_vcpu *v, const struct kvm_fpu *f)
 	union fpregs_state *regs = &v->fpu.fpstate->regs;
 	struct fxregs_state *fx = &regs->fxsave;
 
-	if (f->mxcsr & ~RVM_MXCSR_MASK)
+	if (f->mxcsr & ~rvm_mxcsr_mask)
 		return -EINVAL;
 	memcpy(fx->st_space, f->fpr, sizeof(f->fpr));
 	fx->cwd = f->fcw;
