@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* VMs, vCPUs and guest memory for tests of the KVM ABI: see vmtest.h. */
+#include <cpuid.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <time.h>
@@ -18,6 +19,17 @@ const char *dev_path(void)
 bool dev_is_kvm(void)
 {
 	return !strcmp(dev_path(), "/dev/kvm");
+}
+
+bool host_is_tcg(void)
+{
+	uint32_t a, b, c, d;
+
+	__cpuid(1, a, b, c, d);
+	if (!(c & 1u << 31))
+		return false;
+	__cpuid(0x40000000, a, b, c, d);
+	return b == 0x54474354 && c == 0x43544743 && d == 0x47435447;	/* TCGTCGTCGTCG */
 }
 
 int dev_open(void)

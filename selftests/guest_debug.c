@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The guest debugs itself: breakpoints, watchpoints, TF; and KVM_SET_GUEST_DEBUG by capability. */
+#include "vmtest.h"
+
+/* DR7: L0 and LE with the fields of breakpoint 0 (SDM vol. 3 17.2.4). */
+#define DR7_EXEC0	0x00000701u
+#define DR7_WRITE0	0x000d0701u		/* 4 bytes, writes */
+
+/*
+ * The guest arms its registers itself, from RBX and RAX, and its handler
+ * disarms them: TCG takes no breakpoints over from DR7 at VMRUN nor drops them
+ * at an exit, so that one left behind would strike another guest.
+ * MOV to DR0 from RBX, to DR7 from RAX, and from DR6, DR7: one form for all modes.
+ */
+#define TO_DR0	".byte 0x0f, 0x23, 0xc3\n"
+#define TO_DR7	".byte 0x0f, 0x23, 0xf8\n"
+#define FROM_DR6_TO_SI ".byte 0x0f, 0x21, 0xf6\n"
+#define FROM_DR7_TO_DI ".byte 0x0f, 0x21, 0xff\n"
+
+GUEST_ALL(disarm, FROM_DR6_TO_SI FROM_DR7_TO_DI "mov $0x400, %eax\n" TO_DR7 "hlt\n");
+GUEST_ALL(bp, TO_DR0 TO_DR7 "nop\nnop\ninc %edx\nhlt\n");
+GUEST_ALL(watch, TO_DR0 TO_DR7 "nop\nmovl $5, (%ebx)\ninc %edx\nhlt\n");
+
+static void arm(struct vcpu *v, uint64_t dr0, uint64_t dr7)
+{
+	guest_load(v->vm, G_DATA, guest_for(disarm, v->mode));
+	guest_handler(v->vm, v->mode, DB, G_DATA);
+	v->regs.rip = G_CODE;
+	v->regs.rbx = dr0;
+	v->regs.rax = dr7;
+	set_regs(v);
+}
+
+static uint64_t dr6(struct vcpu *v)
+{
+	struct kvm_debugregs d;
+
+	ASSERT_OK(ioctl(v->fd, KVM_GET_DEBUGREGS, &d));
+	return d.dr6;
+}
+
+static uint64_t saved_rip(struct vcpu *v)
+{
+	uint64_t x = 0;
+
+	memcpy(&x, v->vm->mem + v->regs.rsp, mode_bits(v->mode) / 8);
+	return x;
+}
+
+static void expect_db(struct vcpu *v, uint64_t rip)
+{
+	struct kvm_debugregs d;
+
+	run_to_hlt(v);
+	if (v->regs.rip != G_DATA + code_len(guest_for(disarm, v->mode))) {
+		show_exit(v);
+		FAIL("%s: no #DB", mode_name[v->mode]);
+	}
+	EXPECT_EQ(saved_rip(v), rip);
+	EXPECT_EQ(v->regs.rdx, 0);
+	/* DR6 as the handler saw it, and as the client sees it. */
+	EXPECT_EQ(v->regs.rsi & 0xf, 1);
+	EXPECT_EQ(dr6(v) & 0xf, 1);
+	ASSERT_OK(ioctl(v->fd, KVM_GET_DEBUGREGS, &d));
+	EXPECT_EQ(d.db[0], v->regs.rbx);
+	EXPECT_EQ(d.dr7, 0x400);
+}
+
+/* Execution breakpoint: a fault, before the instruction. */
+static void breakpoint(void)
+{
+	enum guest_mode m;
+
+	for (m = 0; m < NR_MODES; m++) {
+		struct vcpu *v = guest_start_all(m, bp);
+
+		arm(v, G_CODE + 7, DR7_EXEC0);
+		expect_db(v, G_CODE + 7);
+		EXPECT_EQ((uint32_t)v->regs.rdi, DR7_EXEC0);
+	}
+}
+
+/* Data watchpoint: a trap, behind the write. */
+static void watchpoint(void)
+{
+	enum guest_mode m;
+
+	for (m = MODE_PROT32; m < NR_MODES; m++) {
+		struct vcpu *v = guest_start_all(m, watch);
+		size_t len = code_len(guest_for(watch, m));
+
+		arm(v, G_DATA + 0x100, DR7_WRITE0);
+		/* INC EDX and HLT are what is left. */
+		expect_db(v, G_CODE + len - (m == MODE_LONG ? 3 : 2));
+		EXPECT_EQ(g32(v->vm, G_DATA + 0x100), 5);
+	}
+}
+
+/* Armed, and then the client looks: registers are the guest's, over exits too. */
+GUEST_ALL(arm_out, TO_DR0 TO_DR7 "out %al, $0x10\nnop\nnop\nhlt\n");
+
+static void over_exit(void)
+{
+	enum guest_mode m;
+
+	for (m = 0; m < NR_MODES; m++) {
+		struct vcpu *v = guest_start_all(m, arm_out);
+		struct kvm_debugregs d;
+
+		arm(v, G_CODE + 9, DR7_EXEC0);
+		run_to(v, KVM_EXIT_IO);
+		ASSERT_OK(ioctl(v->fd, KVM_GET_DEBUGREGS, &d));
+		EXPECT_EQ(d.db[0], G_CODE + 9);
+		EXPECT_EQ(d.dr7, DR7_EXEC0);
+		expect_db(v, G_CODE + 9);
+	}
+}
+
+/* TF: #DB behind each instruction, DR6.BS (SDM vol. 3 17.3.2). */
+GUEST_ALL(steps, "nop\ninc %ebx\nnop\nnop\nhlt\n");
+
+static void single_step(void)
+{
+	enum guest_mode m;
+
+	for (m = 0; m < NR_MODES; m++) {
+		struct vcpu *v = guest_start_all(m, steps);
+
+		v->regs.rflags |= RFLAGS_TF;
+		set_regs(v);
+		EXPECT_EQ(run_to_vector(v), DB);
+		EXPECT_EQ(saved_rip(v), G_CODE + 1);
+		EXPECT_EQ(dr6(v) & BIT(14), BIT(14));
+		EXPECT_EQ(v->regs.rflags & RFLAGS_TF, 0);
+	}
+}
+
+/* TF over instructions that the host does: the trap comes behind each just so. */
+GUEST(steps_out, 32, "out %al, $0x10\nnop\nhlt\n");
+GUEST(steps_cpuid, 32, "cpuid\nnop\nhlt\n");
+GUEST(steps_mmio, 32, "mov %eax, (%ebx)\nnop\nhlt\n");
+
+static void step_over_exits(void)
+{
+	static const struct { struct guest_code code; uint32_t exit; } t[] = {
+		{ { guest_steps_out, guest_steps_out_end }, KVM_EXIT_IO },
+		{ { guest_steps_cpuid, guest_steps_cpuid_end }, 0 },
+		{ { guest_steps_mmio, guest_steps_mmio_end }, KVM_EXIT_MMIO },
+	};
+	unsigned int i;
+
+	for (i = 0; i < KTAP_COUNT(t); i++) {
+		struct vcpu *v = guest_start(MODE_PROT32, t[i].code);
+
+		v->regs.rbx = G_HOLE;
+		v->regs.rflags |= RFLAGS_TF;
+		set_regs(v);
+		if (t[i].exit)
+			run_to(v, t[i].exit);
+		EXPECT_EQ(run_to_vector(v), DB);
+		/* KVM forgets the trap of a write it has emulated, and takes the next. */
+		if (dev_is_kvm() && t[i].exit == KVM_EXIT_MMIO && saved_rip(v) == G_CODE + 3)
+			continue;
+		EXPECT_EQ(saved_rip(v), G_CODE + 2);
+	}
+}
+
+/* KVM_SET_GUEST_DEBUG (4.87): the client single-steps the guest. */
+static void client_steps(void)
+{
+	struct vcpu *v = guest_start_all(MODE_LONG, steps);
+	struct kvm_guest_debug g = { .control = KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_SINGLESTEP };
+	int r = ioctl(v->fd, KVM_SET_GUEST_DEBUG, &g);
+
+	if (vm_cap(v->vm, KVM_CAP_SET_GUEST_DEBUG) <= 0) {
+		EXPECT(r < 0 && errno == ENOTTY);
+		SKIP("no KVM_CAP_SET_GUEST_DEBUG");
+	}
+	ASSERT_OK(r);
+	run_to(v, KVM_EXIT_DEBUG);
+	EXPECT_EQ(v->run->debug.arch.pc, G_CODE + 1);
+	run_to(v, KVM_EXIT_DEBUG);
+	EXPECT_EQ(v->run->debug.arch.pc, G_CODE + 3);
+	memset(&g, 0, sizeof(g));
+	ASSERT_OK(ioctl(v->fd, KVM_SET_GUEST_DEBUG, &g));
+	run_to_hlt(v);
+	EXPECT_EQ(v->regs.rbx, 1);
+	EXPECT_EQ(v->regs.rflags & RFLAGS_TF, 0);
+}
+
+int main(void)
+{
+	static const struct ktap_case cases[] = {
+		{ "breakpoint", breakpoint }, { "watchpoint", watchpoint },
+		{ "over_exit", over_exit },
+		{ "single_step", single_step }, { "step_over_exits", step_over_exits },
+		{ "client_steps", client_steps },
+	};
+
+	vmtest_init();
+	return ktap_run(cases, KTAP_COUNT(cases));
+}
