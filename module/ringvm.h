@@ -117,7 +117,7 @@ struct rvm_vm {
 
 	/* the last TSC write, so that vCPUs written together agree (msr.c) */
 	spinlock_t tsc_lock;
-	u64 tsc_last_host, tsc_last_guest, tsc_last_offset;
+	u64 tsc_last_offset;
 	bool tsc_written;
 
 	unsigned long tss_addr;		/* KVM_SET_TSS_ADDR: kept, no mode needs it */
@@ -205,7 +205,7 @@ struct rvm_msr_store {
 	u64 mtrr_def, mtrr_fixed[RVM_MTRR_FIXED], mtrr_var[2 * RVM_MTRR_VAR];
 	u64 mcg_cap, mcg_status, mcg_ctl;
 	u64 mce[4 * RVM_MCE_BANKS];	/* CTL, STATUS, ADDR, MISC of each bank */
-	u64 hwcr, ucode_rev, platform_info;
+	u64 hwcr, ucode_rev, platform_info, de_cfg;
 };
 
 struct rvm_vcpu {
