@@ -18,7 +18,7 @@ all: launcher module
 # for each kernel release, and the tree stays clean.
 
 have_kdir = $(wildcard $(KDIR)/Makefile)
-release = $(shell $(MAKE) -s --no-print-directory -C $(KDIR) kernelrelease 2>/dev/null)
+release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
 
 need_kdir:
 ifeq ($(have_kdir),)
@@ -48,7 +48,7 @@ launcher:
 	$(Q)$(MAKE) -C userspace all
 
 selftests:
-	$(Q)$(MAKE) -C selftests all
+	$(Q)$(MAKE) -C selftests OUTPUT=$(CURDIR)/build/selftests all
 
 # ---- installing -------------------------------------------------------------
 
@@ -57,6 +57,15 @@ install: all
 		$(if $(DESTDIR),INSTALL_MOD_PATH=$(DESTDIR)) modules_install
 	$(Q)$(MAKE) -C userspace install
 	$(Q)install -D -m 644 uapi/linux/ringvm.h $(DESTDIR)$(PREFIX)/include/linux/ringvm.h
+
+# Sources for DKMS, which then builds for every kernel that is installed:
+# dkms install ringvm/VERSION
+version = $(shell sed -n 's/^PACKAGE_VERSION="\(.*\)"/\1/p' dkms.conf)
+dkms_source = $(DESTDIR)/usr/src/ringvm-$(version)
+
+install-dkms:
+	$(Q)find Kbuild dkms.conf module uapi -type f ! -name '*.o' ! -name '*.ko' \
+		! -name '*.mod*' ! -name '.*' -exec install -D -m 644 {} $(dkms_source)/{} ';'
 
 uninstall: need_kdir
 	$(Q)rm -f $(DESTDIR)/lib/modules/$(release)/updates/ringvm.ko*
@@ -94,7 +103,6 @@ dkms-test: packages
 clean:
 	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +
 	$(Q)[ ! -f userspace/Makefile ] || $(MAKE) -C userspace clean
-	$(Q)[ ! -f selftests/Makefile ] || $(MAKE) -C selftests clean
 	$(Q)find selftests -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean
@@ -104,6 +112,7 @@ help:
 	@echo 'make                 build module and launcher for the running kernel'
 	@echo '                     (KDIR=folder: for the kernel whose headers are there)'
 	@echo 'make install         module, launcher, manual pages (PREFIX=, DESTDIR=); as root'
+	@echo 'make install-dkms    the sources into /usr/src, for dkms install ringvm/$(version)'
 	@echo 'make uninstall       take them away again'
 	@echo 'make clean           remove what was built; downloads stay (distclean: those too)'
 	@echo
@@ -119,5 +128,5 @@ help:
 	@echo
 	@echo 'V=1 shows the commands.  selftests/lab/README.md explains the lab.'
 
-.PHONY: all need_kdir farm module launcher selftests install uninstall packages demo check \
+.PHONY: all need_kdir farm module launcher selftests install install-dkms uninstall packages demo check \
 	bench lab-shell lab-update dkms-test clean distclean help

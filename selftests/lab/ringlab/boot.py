@@ -49,6 +49,7 @@ def ramdisk(path, jobs, files, module=None):
         disk.folder(folder)
     disk.device("dev/console", 5, 1)
     disk.link("usr", "tools/usr")
+    disk.link("guests", "tools/guests")
     for name in ("bin", "sbin", "lib", "lib64"):
         disk.link(name, f"tools/usr/{name}")
     disk.data("etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n")
@@ -80,18 +81,24 @@ def wrap(options, jobs):
     return before + list(jobs) + after
 
 
-def run(options, jobs, files=None, watch=None, log="last"):
-    """Boot an emulated host and run @jobs in it.  Returns the finished session."""
+def _start(options, jobs, files, folder, module):
+    """The emulator's command line for these jobs; what it needs is put in @folder."""
     options.check()
+    stripped = None
+    if module or options.modules in ("ringvm", "both"):
+        stripped = strip(kernels.module_ko(), folder / "ringvm.ko")
+    ramdisk(folder / "ramdisk", jobs, files or {}, stripped)
+    return qemu.command(options, kernels.vmlinuz("host"), folder / "ramdisk", tools.image())
+
+
+def run(options, jobs, files=None, watch=None, log="last", module=False):
+    """Boot an emulated host and run @jobs in it.  Returns the finished session.
+
+    @module: take ringvm.ko along even if the options do not load it.
+    """
     jobs = wrap(options, jobs)
-    disk = tools.image()
     with tempfile.TemporaryDirectory(prefix="boot.", dir=below("images")) as name:
-        folder = Path(name)
-        module = None
-        if options.modules in ("ringvm", "both"):
-            module = strip(kernels.module_ko(), folder / "ringvm.ko")
-        ramdisk(folder / "ramdisk", jobs, files or {}, module)
-        cmd = qemu.command(options, kernels.vmlinuz("host"), folder / "ramdisk", disk)
+        cmd = _start(options, jobs, files, Path(name), module)
         session = Session(qemu.Emulator(cmd), jobs, watch)
         session.run(below("logs") / f"{log}.log")
     return session
@@ -99,7 +106,6 @@ def run(options, jobs, files=None, watch=None, log="last"):
 
 def shell(options, files=None):
     """Boot an emulated host with an interactive shell on this terminal."""
-    options.check()
     size = shutil.get_terminal_size()
     script = (f"stty rows {size.lines} cols {size.columns} 2>/dev/null\n"
               "echo 'This is the emulated host.  exit: switch it off; Ctrl-A X: end it at once; "
@@ -107,12 +113,6 @@ def shell(options, files=None):
               "export TERM=vt102 PS1='lab# '\nexec bash --norc -i\n")
     jobs = [Job("load-modules", load_script(options), SETUP_DEADLINE, "setup"),
             Job("shell", script, 0, "shell")]
-    disk = tools.image()
     with tempfile.TemporaryDirectory(prefix="boot.", dir=below("images")) as name:
-        folder = Path(name)
-        module = None
-        if options.modules in ("ringvm", "both"):
-            module = strip(kernels.module_ko(), folder / "ringvm.ko")
-        ramdisk(folder / "ramdisk", jobs, files or {}, module)
-        cmd = qemu.command(options, kernels.vmlinuz("host"), folder / "ramdisk", disk)
+        cmd = _start(options, jobs, files, Path(name), False)
         return qemu.interactive(cmd, below("logs") / "shell.log")

@@ -4,7 +4,7 @@
 import subprocess
 
 from . import kernels
-from .paths import LAB, TOP, below
+from .paths import BUILD, LAB, TOP, below
 from .say import LabError, say
 
 
@@ -38,15 +38,20 @@ def module():
     return kernels.module_ko()
 
 
-def launcher():
-    """Build the launcher; returns its path."""
-    make("launcher")
+def launcher_path():
+    """Where the launcher's build leaves it."""
     return TOP / "userspace/ringvm"
 
 
+def launcher():
+    """Build the launcher; returns its path."""
+    make("launcher")
+    return launcher_path()
+
+
 def selftests():
-    """Build the selftest programs; returns their paths."""
+    """Build the selftest programs; returns their paths, sorted."""
     make("selftests")
     listed = subprocess.run(["make", "-s", "--no-print-directory", "-C", str(TOP / "selftests"),
                              "print-programs"], text=True, check=True, stdout=subprocess.PIPE)
-    return [TOP / "selftests" / name for name in listed.stdout.split()]
+    return [BUILD / "selftests" / name for name in sorted(listed.stdout.split())]

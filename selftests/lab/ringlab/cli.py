@@ -5,13 +5,13 @@ import argparse
 import os
 import sys
 
-from . import archive, boot, build, kernels, tools
+from . import archive, bench, boot, build, check, demo, dkms, kernels, tools
 from .qemu import HostOptions
 from .paths import below
-from .say import LabError, say
-from .session import (CRASH, DIED, DIRTY, FAIL, PASS, TIMEOUT, Job)
+from .say import LabError, say, show
+from .session import CRASH, DIED, FAIL, PASS, TIMEOUT, Job
 
-STATUS = {PASS: 0, FAIL: 1, DIRTY: 1, TIMEOUT: 124, CRASH: 4, DIED: 3}
+STATUS = {PASS: 0, FAIL: 1, TIMEOUT: 124, CRASH: 4, DIED: 3}
 
 
 def _host_arguments(parser):
@@ -42,6 +42,8 @@ def _options(args):
 def _files(args):
     """Files for the host: what was asked for, and the launcher if there is one."""
     files = {}
+    if build.launcher_path().exists():
+        files["lab/bin/ringvm"] = build.launcher_path()
     for item in args.file:
         source, _, place = item.partition(":")
         if not os.path.isfile(source):
@@ -66,11 +68,10 @@ def _report(session):
         say("the end of the host's console:")
         for line in session.console[-60:]:
             say(f"  {line}")
-    dirty = session.dirty()
-    if dirty and outcome == PASS:
-        outcome = DIRTY
-    for line in dirty:
+    for line in session.dirty + [line for job in session.jobs for line in job.dirty]:
         say(f"host's kernel log: {line}")
+        if outcome == PASS:
+            outcome = FAIL
     if outcome == PASS:
         say("pass")
     return STATUS.get(outcome, 1)
@@ -107,6 +108,26 @@ def _kdir(_args):
     return 0
 
 
+def _demo(_args):
+    return demo.demo(os.environ.get("MODE") or "svm", os.environ.get("GUEST"),
+                     os.environ.get("NONCE"))
+
+
+def _check(args):
+    return check.check(args.tests)
+
+
+def _bench(_args):
+    return bench.bench(os.environ.get("GUEST"), int(os.environ.get("ROUNDS") or 5))
+
+
+def _dkms(_args):
+    results = dkms.results(show)
+    for result in results:
+        say(f"{result.name}: {result.state} {result.why}")
+    return any(r.state == "failed" for r in results)
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="lab", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -122,8 +143,14 @@ def _parser():
     for name, call, text in (
             ("fetch", _fetch, "download and unpack everything"),
             ("update", _update, "move to the archive's current versions"),
-            ("kdir", _kdir, "print the KDIR of the host kernel")):
+            ("kdir", _kdir, "print the KDIR of the host kernel"),
+            ("demo", _demo, "boot unmodified guests; MODE, GUEST, NONCE in the environment"),
+            ("bench", _bench, "boot times beside Debian's KVM; GUEST, ROUNDS likewise"),
+            ("dkms", _dkms, "add, build, install, remove with DKMS")):
         commands.add_parser(name, help=text).set_defaults(call=call)
+    test = commands.add_parser("check", help="run the tests, or those whose names match")
+    test.add_argument("tests", nargs="*", metavar="NAME")
+    test.set_defaults(call=_check)
     return parser
 
 

@@ -19,11 +19,6 @@ DIRTY = re.compile(
     r"Objects remaining in|kmem_cache_destroy|Slab cache still has objects")
 
 
-def dirty(records):
-    """The records of a kernel log that must not be there."""
-    return [text for text in records if DIRTY.search(text)]
-
-
 def crashed(console):
     """The first line of a console that tells of the host's death, or None."""
     return next((line for line in console if CRASH.search(line)), None)

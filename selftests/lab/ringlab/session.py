@@ -12,7 +12,6 @@ from .say import LabError, show
 PASS, FAIL, TIMEOUT = "pass", "fail", "timeout"
 CRASH = "host-crash"		# oops, panic, BUG or reset of the emulated host
 DIED = "emulator-died"		# no verdict: the emulator aborted or stood still
-DIRTY = "dirty-log"		# all went well but for the host's kernel log
 NOT_RUN = "not-run"
 
 BOOT_DEADLINE = 120		# seconds to the agent's first word
@@ -32,6 +31,7 @@ class Job:
     outcome: str = NOT_RUN
     status: str = ""
     output: list = dataclasses.field(default_factory=list)
+    dirty: list = dataclasses.field(default_factory=list)
     seconds: float = 0.0
 
 
@@ -46,10 +46,11 @@ class Session:
         self.jobs = jobs
         self.watch = watch or (lambda job, line: show(line))
         self.console = []	# lines of the first serial port
-        self.records = []	# the host's kernel log, from the agent
+        self.dirty = []		# bad lines of the host's kernel log outside any job
         self.reports = []	# the agent's remarks
         self.job = None
         self.trouble = None	# (outcome, reason) that ended the session early
+        self.victim = None	# the job that was running then
         self._said_hello = False
         self._said_bye = False
         self._partial = {"console": b"", "control": b""}
@@ -130,8 +131,8 @@ class Session:
             self.reports.append(rest)
         elif mark == "k":
             priority, stamp, record = (rest.split(" ", 2) + ["", ""])[:3]
-            if int(priority) >> 3 == 0:
-                self.records.append(f"[{stamp}] {record}")
+            if int(priority) >> 3 == 0 and hostlog.DIRTY.search(record):
+                self._blame(f"[{stamp}] {record}")
         elif mark == "@":
             self._event(rest)
 
@@ -149,10 +150,12 @@ class Session:
             self.job.outcome = {"exit 0": PASS, "timeout": TIMEOUT}.get(status, FAIL)
             self.job = None
         elif word == "stuck":
-            self.reports.append(f"{rest} processes could not be killed")
-            self.records.append(f"lab: {rest} processes blocked for more than the deadline")
+            self._blame(f"{rest} processes could not be killed")
         elif word == "bye":
             self._said_bye = True
+
+    def _blame(self, line):
+        (self.job or self).dirty.append(line)
 
     def _watchdog(self):
         now = time.monotonic()
@@ -195,7 +198,9 @@ class Session:
             self.trouble = (CRASH, crash)
         elif status != 0:
             errors = self._errors.decode(errors="replace").strip().splitlines()
-            self.trouble = (DIED, f"status {status}: {errors[-1] if errors else 'no message'}")
+            said = next((e for e in errors if re.search("fatal|assert|ERROR|abort", e)),
+                        errors[-1] if errors else "no message")
+            self.trouble = (DIED, f"status {status}: {said}")
         elif reason == "guest-reset":
             self.trouble = (CRASH, "the host reset itself without a word (triple fault)")
         else:
@@ -213,11 +218,8 @@ class Session:
                 victim.seconds += time.monotonic()
             victim.outcome = outcome
             victim.status = reason
+        self.victim = victim
         self.job = None
-
-    def dirty(self):
-        """Lines of the host's kernel log that must not be there."""
-        return hostlog.dirty(self.records)
 
 
 def clean(text):

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * stopwatch MARK COMMAND [ARG...]: how long until a command prints a line that
+ * begins with MARK, and until it ends.
+ *
+ * What it prints is kept in memory until the end, so that passing it on costs
+ * the command no time; after it come the lines
+ *
+ *	stopwatch: mark SECONDS		(missing if the line never came)
+ *	stopwatch: end SECONDS
+ *
+ * Exit status: the command's; 125 if it could not be started.
+ */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define KEEP	(4 << 20)
+
+static double now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec + ts.tv_nsec / 1e9;
+}
+
+/* True if @text has a line that begins with @mark; @line: start of the first unseen. */
+static int has_mark(const char *text, const char *mark, size_t *line)
+{
+	const char *end;
+
+	while ((end = strchr(text + *line, '\n'))) {
+		if (!strncmp(text + *line, mark, strlen(mark)))
+			return 1;
+		*line = end - text + 1;
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
+{
+	char *text = calloc(1, KEEP);
+	double start, mark = 0, end;
+	size_t len = 0, line = 0;
+	int pipes[2], status;
+	ssize_t got;
+	pid_t pid;
+
+	if (argc < 3 || !text || pipe(pipes))
+		return 125;
+	start = now();
+	pid = fork();
+	if (pid < 0)
+		return 125;
+	if (pid == 0) {
+		dup2(pipes[1], 1);
+		dup2(pipes[1], 2);
+		close(pipes[0]);
+		close(pipes[1]);
+		execvp(argv[2], argv + 2);
+		perror(argv[2]);
+		_exit(125);
+	}
+	close(pipes[1]);
+	while (len < KEEP - 1 &&
+	       (got = read(pipes[0], text + len, KEEP - 1 - len)) > 0) {
+		len += got;
+		text[len] = 0;
+		if (!mark && has_mark(text, argv[1], &line))
+			mark = now();
+	}
+	close(pipes[0]);
+	if (waitpid(pid, &status, 0) != pid)
+		return 125;
+	end = now();
+	fwrite(text, 1, len, stdout);
+	if (mark)
+		printf("\nstopwatch: mark %.3f", mark - start);
+	printf("\nstopwatch: end %.3f\n", end - start);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make check: every test, host-side ones first, then those in emulated hosts."""
+
+import fnmatch
+import subprocess
+import time
+
+from . import boot, build, dkms, guest, ktap, table
+from .ktap import Result
+from .paths import TOP
+from .say import LabError, say
+from .session import CRASH, DIED, NOT_RUN, PASS, TIMEOUT
+
+# Tests that need no emulated host: name and make arguments.
+HOST_SIDE = (("host.userspace", ["-C", "userspace", "check"], "userspace/Makefile"),
+             ("host.insn", ["-C", "selftests/insn", "check"], "selftests/insn/Makefile"),
+             ("host.lab", ["-C", "selftests/lab", "check"], "selftests/lab/Makefile"))
+END_OF_CONSOLE = 40
+
+
+def _host_side(report, name, arguments):
+    """Run one host-side test; its KTAP lines count, if it prints any."""
+    lines = []
+    with subprocess.Popen(["make", "-s", "--no-print-directory", *arguments],
+                          cwd=TOP, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
+        for line in process.stdout:
+            lines.append(line.rstrip("\n"))
+            report.nested(lines[-1])
+        status = process.wait()
+    word = f"exit {status}" if status >= 0 else f"signal {-status}"
+    if any(ktap.PLAN.match(line) for line in lines):
+        results = ktap.parse(name, lines, word)
+    else:
+        results = [Result("ok" if status == 0 else "failed", name, "" if status == 0 else word)]
+    report.add(name, results)
+
+
+class Batch:
+    """Runs the tests of one boot; boots again where an end came too soon."""
+
+    def __init__(self, report, tests, options, label):
+        self.report = report
+        self.tests = tests
+        self.options = options
+        self.label = label
+        self.deaths = 0
+        self.no_verdict = 0
+        self._retried = set()
+        self._boots = 0
+        self._host = []		# results for what was wrong with the host itself
+
+    def run(self):
+        """Run until every test has its result, and the host itself has one."""
+        todo, complete = self.tests, False
+        while todo or not complete:
+            todo, complete = self._boot(todo)
+        name = f"{self.label}.host"
+        self.report.add(name, self._host or [Result("ok", name)])
+
+    def _boot(self, tests):
+        """One boot.  Returns the tests left over, and if the host itself is judged."""
+        self._boots += 1
+        files = {}
+        for test in tests:
+            files.update(test.files)
+        self.report.remark(f"{self.label}: {self.options.describe()}")
+        jobs = [t.job() for t in tests]
+        session = boot.run(self.options, jobs, files, self._show,
+                           log=f"check-{self.label}-{self._boots}",
+                           module=self.options.modules == "none")
+        for text in session.reports:
+            self.report.remark(f"{self.label}: {text}")
+        load, unload = session.jobs[0], session.jobs[-1]
+        self._blame_host(session)
+        if load.outcome == DIED:
+            if self._once_more(load, session):
+                return tests, False
+            self._without_verdict(tests)
+            return [], True
+        if load.outcome != PASS:
+            for test in tests:
+                self.report.add(test.name, [Result("failed", test.name, "not run")])
+            return [], True
+        for at, (test, job) in enumerate(zip(tests, jobs)):
+            if job.outcome == DIED:
+                if self._once_more(job, session):
+                    return tests[at:], False
+                self._without_verdict([test])
+                return tests[at + 1:], True
+            self.report.add(test.name, self._verdict(test, job, session))
+            if session.trouble and session.victim is job:
+                return tests[at + 1:], True
+        if unload.outcome == DIED and self._once_more(unload, session):
+            return [], False
+        return [], True
+
+    def _once_more(self, job, session):
+        """The emulator died under a job: True the first time."""
+        self.deaths += 1
+        self.report.remark(f"the emulator died during {job.name}: {session.trouble[1]}")
+        first = job.name not in self._retried
+        self._retried.add(job.name)
+        return first
+
+    def _without_verdict(self, tests):
+        for test in tests:
+            self.no_verdict += 1
+            self.report.add(test.name, [Result("skipped", test.name,
+                                               "no verdict: the emulator died twice")])
+
+    def _blame_host(self, session):
+        """What went wrong outside the tests: loading, unloading, the kernel's log."""
+        name = f"{self.label}.host"
+        for job in (session.jobs[0], session.jobs[-1]):
+            if job.outcome not in (PASS, NOT_RUN, DIED):
+                self._host.append(Result("failed", name, f"{job.name}: {job.outcome} "
+                                         f"({job.status})"))
+                for line in (job.output + session.console)[-END_OF_CONSOLE:]:
+                    self.report.nested(line)
+            for line in job.dirty:
+                self._host.append(Result("failed", name, f"{job.name}: {line}"))
+        for line in session.dirty:
+            self._host.append(Result("failed", name, line))
+
+    def _show(self, job, line):
+        """Programs' output is shown whole; of a guest's, what its init says."""
+        test = next((t for t in self.tests if t.name == job.name), None)
+        if not test or test.kind not in ("launch", "client") or line.startswith(guest.MARK):
+            self.report.nested(line)
+
+    def _verdict(self, test, job, session):
+        if job.outcome in (CRASH, TIMEOUT):
+            source = session.console if job.outcome == CRASH else job.output
+            for line in source[-END_OF_CONSOLE:]:
+                self.report.nested(line)
+            results = ktap.parse(test.name, job.output, "exit 0")[:-1] \
+                if test.kind == "program" else []
+            return results + [Result("failed", test.name, f"{job.outcome}: {job.status}")]
+        results = test.judge(job)
+        if any(r.state == "failed" for r in results) and test.kind != "program":
+            for line in job.output[-END_OF_CONSOLE:]:
+                self.report.nested(line)
+        results += [Result("failed", test.name, f"host's kernel log: {line}")
+                    for line in job.dirty]
+        return results
+
+
+def _wanted(name, patterns):
+    return not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)
+
+
+def check(patterns):
+    """Run all tests, or those whose names match.  Returns the exit status."""
+    started = time.monotonic()
+    host_side = [(n, a) for n, a, needs in HOST_SIDE
+                 if _wanted(n, patterns) and (TOP / needs).exists()]
+    say("building launcher and selftests")
+    build.launcher()
+    tests, hosts = table.load(build.selftests())
+    tests = [t for t in tests if _wanted(t.name, patterns)]
+    if any(hosts[t.host][0].modules != "kvm-amd" for t in tests):
+        build.module()
+    groups = list(table.batches(tests, hosts))
+    with_dkms = _wanted("dkms", patterns)
+    if not host_side and not tests and not with_dkms:
+        raise LabError(f"no test matches {' '.join(patterns)}")
+    report = ktap.Report(len(host_side) + len(tests) + len(groups) + with_dkms)
+    deaths = no_verdict = 0
+    for name, arguments in host_side:
+        _host_side(report, name, arguments)
+    if with_dkms:
+        report.add("dkms", dkms.results(report.nested))
+    for number, group in enumerate(groups, 1):
+        label = f"{group[0].host}#{number}"
+        batch = Batch(report, group, hosts[group[0].host][0], label)
+        batch.run()
+        deaths += batch.deaths
+        no_verdict += batch.no_verdict
+    report.remark(f"took {time.monotonic() - started:.0f} s; the emulator died {deaths} times, "
+                  f"{no_verdict} tests without a verdict")
+    report.close()
+    if report.counts["failed"]:
+        return 1
+    return 3 if no_verdict else 0

@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: GPL-2.0
+"""make demo: unmodified Debian guests, from nothing to their init, for people to see."""
+
+from . import boot, build, guest, kernels
+from .paths import below
+from .qemu import HostOptions
+from .say import LabError, say, show
+from .session import DIED, Job
+from .table import launch_script
+
+DEFAULT_GUESTS = ("686", "amd64")
+DEADLINE = 180
+ATTEMPTS = 2		# of which the emulator may spoil all but one
+
+
+def _boot(name, mode, nonce):
+    """Boot one guest; returns what is wrong with what it printed, None if nobody knows."""
+    device = f"/dev/ringvm-{mode}"
+    job = Job(f"guest-{name}", launch_script(name, device, nonce) + "\n", DEADLINE)
+    files = {"lab/bin/ringvm": build.launcher_path()}
+    session = boot.run(HostOptions(), [job], files, lambda _, line: show(f"{name} | {line}"),
+                       log=f"demo-{name}")
+    died = next((j for j in session.jobs if j.outcome == DIED), None)
+    if died:
+        say(f"the emulator died during {died.name}: {session.trouble[1]}")
+        return None
+    wrong = [f"{j.name}: {j.outcome} ({j.status})" for j in session.jobs if j.outcome != "pass"]
+    wrong += [f"the host's kernel log: {t}" for j in session.jobs for t in j.dirty]
+    if session.trouble:
+        for line in session.console[-40:]:
+            show(f"host | {line}")
+    return wrong + guest.complaints(name, job.output, nonce)
+
+
+def demo(mode, chosen, text):
+    """Boot the guests; 0 only if each printed its version, CPU flags and the nonce."""
+    guests = (chosen,) if chosen else DEFAULT_GUESTS
+    for name in guests:
+        if name not in kernels.GUESTS:
+            raise LabError(f"GUEST={name}: there are {', '.join(kernels.GUESTS)}")
+    if not mode.isalnum():
+        raise LabError(f"MODE={mode}: the name of a mode, such as svm")
+    build.module()
+    say("building the launcher")
+    build.launcher()
+    status = 0
+    for name in guests:
+        nonce = guest.nonce(text)
+        kernel = kernels.guest_kernel(name)
+        say(f"guest {name}: Debian's {kernel.name}, mode {mode}, nonce {nonce}")
+        wrong = None
+        for _ in range(ATTEMPTS):
+            wrong = _boot(name, mode, nonce)
+            if wrong is not None:
+                break
+        if wrong is None:
+            say(f"guest {name}: no verdict, the emulator died {ATTEMPTS} times")
+            status = status or 3
+        elif wrong:
+            for line in wrong:
+                say(f"guest {name}: {line}")
+            status = 1
+        else:
+            say(f"guest {name}: printed its version, its CPU's flags and the nonce {nonce}")
+    say(f"full logs: {below('logs')}/demo-*.log")
+    return status

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads tests.toml and turns its entries into tests that can be run and judged."""
+
+import dataclasses
+import fnmatch
+import shlex
+import tomllib
+
+from . import build, guest, ktap
+from .ktap import Result
+from .paths import LAB
+from .qemu import HostOptions
+from .say import LabError
+from .session import Job
+
+KINDS = ("program", "launch", "client", "grub", "shell")
+DEFAULT_BATCH = 4
+
+
+@dataclasses.dataclass
+class Test:
+    """One test of the table.  What it needs in the host is in @files."""
+
+    name: str
+    host: str
+    kind: str
+    argument: str
+    device: str
+    deadline: float
+    files: dict
+    nonce: str = dataclasses.field(default_factory=guest.nonce)
+
+    def job(self):
+        """A fresh job for the emulated host."""
+        script = {"program": self._program, "launch": self._launch, "client": self._client,
+                  "grub": self._grub, "shell": lambda: self.argument}[self.kind]()
+        return Job(self.name, script + "\n", self.deadline)
+
+    def _program(self):
+        return f"export RINGVM_DEV={self.device}\nexec /lab/bin/{self.argument}"
+
+    def _launch(self):
+        return launch_script(self.argument, self.device, self.nonce)
+
+    def _link(self):
+        if self.device == "/dev/kvm":
+            return "set -e\n"
+        return f"set -e\ntest -c {self.device}\nln -sf {self.device} /dev/kvm\n"
+
+    def _client(self):
+        return self._link() + (
+            "exec qemu-system-x86_64 -accel kvm -machine pc,kernel-irqchip=off -m 256M "
+            "-nodefaults -nographic -serial stdio -no-reboot "
+            f"-kernel /guests/{self.argument}.kernel -initrd /guests/{self.argument}.initrd "
+            f"-append {shlex.quote(guest.append(self.nonce))}")
+
+    def _grub(self):
+        return self._link() + "exec /lab/bin/grub-client"
+
+    def judge(self, job):
+        """Results of a job that ran to its end."""
+        if self.kind == "program":
+            return ktap.parse(self.name, job.output, job.status)
+        if self.kind == "shell" and job.status == f"exit {ktap.KSFT_SKIP}":
+            return [Result("skipped", self.name, job.output[-1] if job.output else "")]
+        wrong = [] if job.status == "exit 0" else [job.status]
+        if self.kind in ("launch", "client"):
+            wrong += guest.complaints(self.argument, job.output, self.nonce)
+        if wrong:
+            return [Result("failed", self.name, "; ".join(wrong))]
+        return [Result("ok", self.name)]
+
+
+def launch_script(name, device, nonce, extra="", options=""):
+    """Shell line that boots guest @name with the launcher."""
+    return (f"exec ringvm run --device {device} --kernel /guests/{name}.kernel "
+            f"--initrd /guests/{name}.initrd --mem 256M {options} "
+            f"--append {shlex.quote(guest.append(nonce, extra))}")
+
+
+def _expand(entry, programs):
+    """One table entry as tests: a program pattern stands for several."""
+    kinds = [k for k in KINDS if k in entry]
+    if len(kinds) != 1:
+        raise LabError(f"tests.toml: {entry.get('name')}: wants exactly one of {KINDS}")
+    kind = kinds[0]
+    unknown = set(entry) - {"name", "host", "deadline", "device", kind}
+    if unknown:
+        raise LabError(f"tests.toml: {entry['name']}: unknown words {sorted(unknown)}")
+    base = {"host": entry["host"], "kind": kind, "device": entry.get("device", ""),
+            "deadline": entry["deadline"]}
+    if kind == "program":
+        for path in programs:
+            if fnmatch.fnmatch(path.name, entry["program"]):
+                yield Test(f"{entry['name']}.{path.name}", argument=path.name,
+                           files={f"lab/bin/{path.name}": path}, **base)
+        return
+    files = {"lab/bin/ringvm": build.launcher_path()} if kind in ("launch", "shell") else {}
+    if kind == "grub":
+        files["lab/bin/grub-client"] = LAB / "guest/grub-client"
+    yield Test(entry["name"], argument=str(entry[kind]), files=files, **base)
+
+
+def load(programs):
+    """(tests in order, {host name: (options, batch size)})"""
+    with open(LAB / "tests.toml", "rb") as handle:
+        table = tomllib.load(handle)
+    hosts = {}
+    for name, words in table["host"].items():
+        batch = words.pop("batch", DEFAULT_BATCH)
+        try:
+            hosts[name] = (HostOptions(**words).check(), batch)
+        except TypeError as why:
+            raise LabError(f"tests.toml: host {name}: {why}") from why
+    tests = [t for entry in table["test"] for t in _expand(entry, programs)]
+    for test in tests:
+        if test.host not in hosts:
+            raise LabError(f"tests.toml: {test.name}: no host named {test.host}")
+    return tests, hosts
+
+
+def batches(tests, hosts):
+    """Consecutive tests on the same kind of host, in groups one boot can carry."""
+    group = []
+    for test in tests:
+        if group and (test.host != group[0].host or len(group) >= hosts[test.host][1]):
+            yield group
+            group = []
+        group.append(test)
+    if group:
+        yield group
