@@ -150,8 +150,9 @@ static void write_mcr(struct serial8250 *s, uint8_t value)
 		s->loop_full = false;
 	changed = before ^ modem_lines(s);
 	/* Delta bits 0, 1 and 3; bit 2 is the trailing edge of RI only. */
-	s->msr_delta |= (changed & (MSR_CTS | MSR_DSR | MSR_DCD)) >> 4;
-	if ((changed & before & MSR_RI))
+	s->msr_delta |= (uint8_t)((changed & (MSR_CTS | MSR_DSR | MSR_DCD)) >>
+				  4);
+	if (changed & before & MSR_RI)
 		s->msr_delta |= MSR_RI >> 4;
 }
 
