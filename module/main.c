@@ -364,7 +364,7 @@ static long rvm_dev_get_msrs(struct kvm_msrs __user *user)
 
 	if (copy_from_user(&head, user, sizeof(head)))
 		return -EFAULT;
-	if (head.nmsrs > RVM_MAX_MSRS)
+	if (head.nmsrs >= RVM_MAX_MSRS)
 		return -E2BIG;
 	size = array_size(head.nmsrs, sizeof(*e));
 	e = vmemdup_user(user->entries, size);
@@ -391,7 +391,7 @@ static long rvm_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 {
 	const struct rvm_node *node = file->private_data;
 	void __user *argp = (void __user *)arg;
-	u64 mce_cap = RVM_MCG_CAP_SUPPORTED | RVM_MCE_BANKS;
+	u64 mce_cap = RVM_MCG_CAP_SUPPORTED;
 
 	switch (cmd) {
 	case KVM_GET_API_VERSION:

@@ -43,7 +43,7 @@
 #define RVM_MAX_VCPUS		256	/* vCPUs in a VM; ids are below it too */
 #define RVM_MAX_SLOTS		512
 #define RVM_MAX_CPUID		256	/* entries accepted by KVM_SET_CPUID2 */
-#define RVM_MAX_MSRS		256	/* entries accepted by KVM_GET/SET_MSRS */
+#define RVM_MAX_MSRS		256	/* KVM_GET/SET_MSRS accept fewer entries than this */
 #define RVM_RUN_PAGES		2	/* struct kvm_run, then the port I/O data */
 #define RVM_PIO_PAGE		1
 #define RVM_MAX_GPA_BITS	52

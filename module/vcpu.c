@@ -197,7 +197,7 @@ static long rvm_vcpu_msrs(struct rvm_vcpu *v, struct kvm_msrs __user *user, bool
 
 	if (copy_from_user(&head, user, sizeof(head)))
 		return -EFAULT;
-	if (head.nmsrs > RVM_MAX_MSRS)
+	if (head.nmsrs >= RVM_MAX_MSRS)
 		return -E2BIG;
 	size = array_size(head.nmsrs, sizeof(*e));
 	e = vmemdup_user(user->entries, size);
@@ -346,6 +346,16 @@ static long rvm_vcpu_tpr_access(const void __user *argp)
 	return -EINVAL;
 }
 
+/* KVM_ENABLE_CAP (§4.37): nothing here is off until it is enabled. */
+static long rvm_vcpu_enable_cap(const void __user *argp)
+{
+	struct kvm_enable_cap cap;
+
+	if (copy_from_user(&cap, argp, sizeof(cap)))
+		return -EFAULT;
+	return -EINVAL;
+}
+
 static long rvm_vcpu_setup_mce(struct rvm_vcpu *v, const void __user *argp)
 {
 	u64 cap;
@@ -422,6 +432,8 @@ static long rvm_vcpu_do_ioctl(struct rvm_vcpu *v, unsigned int cmd, unsigned lon
 		return rvm_vcpu_setup_mce(v, argp);
 	case KVM_X86_SET_MCE:
 		return rvm_vcpu_set_mce(v, argp);
+	case KVM_ENABLE_CAP:
+		return rvm_vcpu_enable_cap(argp);
 	case KVM_TPR_ACCESS_REPORTING:
 		return rvm_vcpu_tpr_access(argp);
 	case KVM_SET_VAPIC_ADDR:

@@ -426,10 +426,13 @@ int rvm_supported_cpuid(struct kvm_cpuid_entry2 *e, u32 max, u32 *n)
 
 /* KVM_GET_EMULATED_CPUID (§4.88): features that the hardware lacks and the
  * interpreter adds.  None: an unknown instruction raises #UD in the guest
- * without ever reaching us. */
+ * without ever reaching us.  So leaf 0 alone, saying that there is no other. */
 int rvm_emulated_cpuid(struct kvm_cpuid_entry2 *e, u32 max, u32 *n)
 {
-	*n = 0;
+	if (!max)
+		return -E2BIG;
+	e[0] = (struct kvm_cpuid_entry2) {};
+	*n = 1;
 	return 0;
 }
 
