@@ -46,6 +46,21 @@ static void rvm_replay_reset(struct rvm_vcpu *v)
 	v->replay.posted = false;
 }
 
+/* The device register at @gpa as this attempt has just read it, if it has. */
+static bool rvm_replay_last_read(struct rvm_vcpu *v, u64 gpa, void *data, u32 len)
+{
+	const struct rvm_replay *rp = &v->replay;
+	const struct rvm_replay_entry *e;
+
+	if (!rp->pos)
+		return false;
+	e = &rp->e[rp->pos - 1];
+	if (e->kind != RVM_REPLAY_READ || e->addr != gpa || e->len != len)
+		return false;
+	memcpy(data, e->data, len);
+	return true;
+}
+
 /* Device access of at most 8 bytes.  RVM_INSN_OK, _EXIT or _UNHANDLED. */
 static int rvm_mmio(struct rvm_insn *insn, u64 gpa, void *data, u32 len, bool write)
 {
@@ -227,10 +242,16 @@ static int rvm_op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void 
 			return RVM_INSN_UNHANDLED;
 		}
 	}
-	/* A device's register, or a split lock: a read, then a write. */
-	r = rvm_op_read(insn, gla, found, len, acc);
-	if (r)
-		return r;
+	/*
+	 * A device's register, or a split lock: a read, then a write.  The
+	 * instruction has read the operand just before; a device is not asked
+	 * twice.
+	 */
+	if (!rvm_replay_last_read(v, span.gpa[0], found, len)) {
+		r = rvm_op_read(insn, gla, found, len, acc);
+		if (r)
+			return r;
+	}
 	if (!memcmp(found, old, len))
 		r = rvm_op_write(insn, gla, new_val, len, acc);
 	if (r == RVM_INSN_OK)
@@ -417,6 +438,17 @@ static int rvm_op_hypercall(struct rvm_insn *insn)
 	return RVM_INSN_OK;
 }
 
+/* An iteration of a REP string instruction is done for good: what it accessed
+ * is not asked for again. */
+static void rvm_op_commit(struct rvm_insn *insn)
+{
+	struct rvm_replay *rp = &insn_vcpu(insn)->replay;
+
+	rp->n = 0;
+	rp->pos = 0;
+	rp->pio_done = false;
+}
+
 const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.read		= rvm_op_read,
 	.write		= rvm_op_write,
@@ -436,6 +468,7 @@ const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.invlpg		= rvm_op_invlpg,
 	.wbinvd		= rvm_op_wbinvd,
 	.hypercall	= rvm_op_hypercall,
+	.commit		= rvm_op_commit,
 };
 
 /* ---- one instruction --------------------------------------------------------- */

@@ -455,15 +455,15 @@ static int rvm_user_cmpxchg16(void __user *user, void *old, const void *new_val)
 
 #define RVM_USER_CMPXCHG(type, user, old, new_val)				\
 ({										\
-	type __old, __new;							\
-	int __err;								\
+	type seen, want;							\
+	int failed;								\
 										\
-	memcpy(&__old, old, sizeof(type));					\
-	memcpy(&__new, new_val, sizeof(type));					\
-	__err = __try_cmpxchg_user((type __user *)(user), &__old, __new,	\
+	memcpy(&seen, old, sizeof(type));					\
+	memcpy(&want, new_val, sizeof(type));					\
+	failed = __try_cmpxchg_user((type __user *)(user), &seen, want,	\
 				   fault_##type);				\
-	memcpy(old, &__old, sizeof(type));					\
-	__err < 0 ? -EFAULT : 0;						\
+	memcpy(old, &seen, sizeof(type));					\
+	failed < 0 ? -EFAULT : 0;						\
 })
 
 int rvm_gpa_cmpxchg(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len)

@@ -18,14 +18,10 @@
 
 /*
  * Work that the kernel wants done before this thread may stay away from
- * userspace any longer (signals, rescheduling, task work).  The vCPU argument
- * of the kernel's function is passed to an architecture hook that x86 leaves
- * empty.  0, or -EINTR for a signal.
+ * userspace any longer (signals, rescheduling, task work).  0, or -EINTR for a
+ * signal.  compat.c.
  */
-static inline int rvm_handle_guest_work(void)
-{
-	return xfer_to_guest_mode_handle_work(NULL);
-}
+int rvm_handle_guest_work(void);
 
 /* Interrupts off: is there such work? */
 static inline bool rvm_guest_work_pending(void)
