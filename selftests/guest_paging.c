@@ -142,10 +142,10 @@ static void large_and_alias(void)
 	}
 }
 
-/* The guest writes code, near and far, and runs it at once (SDM vol. 3 11.6). */
 GUEST(smc32, 32,
       "mov $100, %ecx\n"
       "1: movb %cl, 0x8000 + (2f - guest_smc32) + 1\n"
+      "jmp 2f\n"
       "2: mov $0, %al\n"
       "cmp %cl, %al\n"
       "jne 3f\n"
@@ -155,6 +155,7 @@ GUEST(smc32, 32,
 GUEST(smc64, 64,
       "mov $100, %ecx\n"
       "1: movb %cl, 2f+1(%rip)\n"
+      "jmp 2f\n"
       "2: mov $0, %al\n"
       "cmp %cl, %al\n"
       "jne 3f\n"
