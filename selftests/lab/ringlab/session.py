@@ -17,6 +17,7 @@ NOT_RUN = "not-run"
 BOOT_DEADLINE = 120		# seconds to the agent's first word
 SILENCE = 40			# seconds without the agent's heartbeat
 GRACE = 40			# what a job may exceed its own deadline by: killing, reporting
+MAX_DIRTY = 5			# bad kernel log lines kept for a job; the log has them all
 END_DEADLINE = 30		# from the agent's last word to the emulator's end
 
 
@@ -155,7 +156,9 @@ class Session:
             self._said_bye = True
 
     def _blame(self, line):
-        (self.job or self).dirty.append(line)
+        known = (self.job or self).dirty
+        if len(known) < MAX_DIRTY:
+            known.append(line)
 
     def _watchdog(self):
         now = time.monotonic()
