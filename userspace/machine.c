@@ -6,6 +6,7 @@
  * "The kvm_run structure", and KVM_RUN, KVM_INTERRUPT, KVM_SET_SIGNAL_MASK.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,23 +56,29 @@ static void console_room(void *ctx)
 }
 
 /*
- * Writes what has gathered.  Waits no longer than till the next kick, so that
- * a stalled reader of our output cannot keep the run from being ended.
+ * Writes what has gathered.  Waits no longer than till the next kick, or not
+ * at all, so that a stalled reader of our output cannot keep the run from
+ * being ended.
  */
-static void console_flush(struct machine *m)
+static void console_flush(struct machine *m, bool wait)
 {
+	static const struct timespec zero;
 	struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
-	size_t done = 0;
+	size_t done = 0, chunk;
 	sigset_t none;
 	ssize_t n;
 
 	sigemptyset(&none);
 	while (done < m->out_fill && !m->out_dead) {
-		if (ppoll(&pfd, 1, NULL, &none) < 0) {
+		if (ppoll(&pfd, 1, wait ? NULL : &zero, &none) <= 0) {
 			m->kicked = true;
 			break;
 		}
-		n = write(STDOUT_FILENO, m->out + done, m->out_fill - done);
+		/* A writable pipe takes that much without blocking. */
+		chunk = m->out_fill - done;
+		if (chunk > PIPE_BUF)
+			chunk = PIPE_BUF;
+		n = write(STDOUT_FILENO, m->out + done, chunk);
 		if (n > 0) {
 			done += (size_t)n;
 		} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
@@ -107,6 +114,16 @@ void machine_stop(struct machine *m, enum stop_why why, int sig)
 	}
 	pthread_mutex_unlock(&m->lock);
 	machine_kick(m);
+}
+
+static bool stopped(struct machine *m)
+{
+	bool ret;
+
+	pthread_mutex_lock(&m->lock);
+	ret = m->stop != STOP_NOT;
+	pthread_mutex_unlock(&m->lock);
+	return ret;
 }
 
 static void kick_set(sigset_t *set)
@@ -339,7 +356,7 @@ static int prepare(struct machine *m)
 	 * prompt that has no line end.
 	 */
 	if (m->out_fill && (m->out_now || m->kicked || m->halted))
-		console_flush(m);
+		console_flush(m, true);
 	pthread_mutex_lock(&m->lock);
 	if (m->stop != STOP_NOT) {
 		ret = -1;
@@ -375,7 +392,7 @@ int machine_run(struct machine *m)
 				wait_kick(m);
 			break;
 		case -1:
-			console_flush(m);
+			console_flush(m, false);
 			return -1;
 		default:
 			status = end_internal(m);
@@ -383,8 +400,8 @@ int machine_run(struct machine *m)
 		}
 	}
 	/* All that the guest said, however slow the reader, but no hang. */
-	while (m->out_fill && !m->out_dead && m->stop == STOP_NOT)
-		console_flush(m);
+	while (m->out_fill && !m->out_dead && !stopped(m))
+		console_flush(m, true);
 	return status;
 }
 
