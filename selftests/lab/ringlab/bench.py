@@ -47,8 +47,8 @@ def _measure(name, rounds):
     for _ in range(2):
         jobs = [Job(f"{side}-{n}", _script(side, name), DEADLINE)
                 for n in range(1, rounds + 1) for side in SIDES]
-        session = boot.run(HostOptions(modules="none"), jobs, files, lambda job, line: None,
-                           log=f"bench-{name}", module=True)
+        session = boot.run(HostOptions(modules="none"), jobs, files,
+                           watch=lambda job, line: None, log=f"bench-{name}", module=True)
         if any(j.outcome == DIED for j in session.jobs):
             say(f"the emulator died: {session.trouble[1]}; once more")
             continue

@@ -91,7 +91,7 @@ def _start(options, jobs, files, folder, module):
     return qemu.command(options, kernels.vmlinuz("host"), folder / "ramdisk", tools.image())
 
 
-def run(options, jobs, files=None, watch=None, log="last", module=False):
+def run(options, jobs, files=None, *, watch=None, ended=None, log="last", module=False):
     """Boot an emulated host and run @jobs in it.  Returns the finished session.
 
     @module: take ringvm.ko along even if the options do not load it.
@@ -99,7 +99,7 @@ def run(options, jobs, files=None, watch=None, log="last", module=False):
     jobs = wrap(options, jobs)
     with tempfile.TemporaryDirectory(prefix="boot.", dir=below("images")) as name:
         cmd = _start(options, jobs, files, Path(name), module)
-        session = Session(qemu.Emulator(cmd), jobs, watch)
+        session = Session(qemu.Emulator(cmd), jobs, watch, ended)
         session.run(below("logs") / f"{log}.log")
     return session
 

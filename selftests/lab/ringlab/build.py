@@ -49,6 +49,11 @@ def launcher():
     return launcher_path()
 
 
+def userspace_tests():
+    """Build the launcher's tests that want an emulated host."""
+    make("userspace-tests")
+
+
 def selftests():
     """Build the selftest programs; returns their paths, sorted."""
     make("selftests")

@@ -2,14 +2,15 @@
 """make check: every test, host-side ones first, then those in emulated hosts."""
 
 import fnmatch
+import os
 import subprocess
 import time
 
-from . import boot, build, dkms, guest, ktap, table
+from . import boot, build, dkms, guest, kernels, ktap, table
 from .ktap import Result
 from .paths import TOP
 from .say import LabError, say
-from .session import CRASH, DIED, NOT_RUN, PASS, TIMEOUT
+from .session import DIED, FAIL, NOT_RUN, PASS, clean
 
 # Tests that need no emulated host: name and make arguments.
 HOST_SIDE = (("host.userspace", ["-C", "userspace", "check"], "userspace/Makefile"),
@@ -21,19 +22,16 @@ END_OF_CONSOLE = 40
 def _host_side(report, name, arguments):
     """Run one host-side test; its KTAP lines count, if it prints any."""
     lines = []
+    env = dict(os.environ, RINGVM_TEST_KERNEL=str(kernels.guest_kernel("686")))
     with subprocess.Popen(["make", "-s", "--no-print-directory", *arguments],
-                          cwd=TOP, text=True, errors="replace", stdin=subprocess.DEVNULL,
+                          cwd=TOP, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         for line in process.stdout:
             lines.append(line.rstrip("\n"))
             report.nested(lines[-1])
         status = process.wait()
     word = f"exit {status}" if status >= 0 else f"signal {-status}"
-    if any(ktap.PLAN.match(line) for line in lines):
-        results = ktap.parse(name, lines, word)
-    else:
-        results = [Result("ok" if status == 0 else "failed", name, "" if status == 0 else word)]
-    report.add(name, results)
+    report.add(name, ktap.parse_all(name, lines, word) or [Result("ok", name)])
 
 
 class Batch:
@@ -66,7 +64,13 @@ class Batch:
             files.update(test.files)
         self.report.remark(f"{self.label}: {self.options.describe()}")
         jobs = [t.job() for t in tests]
-        session = boot.run(self.options, jobs, files, self._show,
+        by_name = {test.name: test for test in tests}
+
+        def ended(job):
+            if job.name in by_name:
+                self.report.add(job.name, self._verdict(by_name[job.name], job))
+
+        session = boot.run(self.options, jobs, files, watch=self._show, ended=ended,
                            log=f"check-{self.label}-{self._boots}",
                            module=self.options.modules == "none")
         for text in session.reports:
@@ -82,15 +86,17 @@ class Batch:
             for test in tests:
                 self.report.add(test.name, [Result("failed", test.name, "not run")])
             return [], True
-        for at, (test, job) in enumerate(zip(tests, jobs)):
-            if job.outcome == DIED:
-                if self._once_more(job, session):
+        if session.victim in jobs:
+            at = jobs.index(session.victim)
+            if session.victim.outcome == DIED:
+                if self._once_more(session.victim, session):
                     return tests[at:], False
-                self._without_verdict([test])
-                return tests[at + 1:], True
-            self.report.add(test.name, self._verdict(test, job, session))
-            if session.trouble and session.victim is job:
-                return tests[at + 1:], True
+                self._without_verdict([tests[at]])
+            else:
+                for line in session.console[-END_OF_CONSOLE:]:
+                    self.report.nested(line)
+                self.report.add(tests[at].name, self._verdict(tests[at], session.victim))
+            return tests[at + 1:], True
         if unload.outcome == DIED and self._once_more(unload, session):
             return [], False
         return [], True
@@ -129,21 +135,17 @@ class Batch:
         if not test or test.kind not in ("launch", "client") or line.startswith(guest.MARK):
             self.report.nested(line)
 
-    def _verdict(self, test, job, session):
-        if job.outcome in (CRASH, TIMEOUT):
-            source = session.console if job.outcome == CRASH else job.output
-            for line in source[-END_OF_CONSOLE:]:
-                self.report.nested(line)
-            results = ktap.parse(test.name, job.output, "exit 0")[:-1] \
-                if test.kind == "program" else []
-            return results + [Result("failed", test.name, f"{job.outcome}: {job.status}")]
-        results = test.judge(job)
-        if any(r.state == "failed" for r in results) and test.kind != "program":
+    def _verdict(self, test, job):
+        """Results of a job that came to an end, be it a bad one."""
+        if job.outcome in (PASS, FAIL):
+            results = test.judge(job)
+        else:
+            results = [Result("failed", test.name, f"{job.outcome}: {job.status}")]
+        if test.kind != "program" and any(r.state == "failed" for r in results):
             for line in job.output[-END_OF_CONSOLE:]:
-                self.report.nested(line)
-        results += [Result("failed", test.name, f"host's kernel log: {line}")
-                    for line in job.dirty]
-        return results
+                self.report.nested(clean(line))
+        return results + [Result("failed", test.name, f"host's kernel log: {line}")
+                          for line in job.dirty]
 
 
 def _wanted(name, patterns):
@@ -157,6 +159,7 @@ def check(patterns):
                  if _wanted(n, patterns) and (TOP / needs).exists()]
     say("building launcher and selftests")
     build.launcher()
+    build.userspace_tests()
     tests, hosts = table.load(build.selftests())
     tests = [t for t in tests if _wanted(t.name, patterns)]
     if any(hosts[t.host][0].modules != "kvm-amd" for t in tests):

@@ -18,8 +18,8 @@ def _boot(name, mode, nonce):
     device = f"/dev/ringvm-{mode}"
     job = Job(f"guest-{name}", launch_script(name, device, nonce) + "\n", DEADLINE)
     files = {"lab/bin/ringvm": build.launcher_path()}
-    session = boot.run(HostOptions(), [job], files, lambda _, line: show(f"{name} | {line}"),
-                       log=f"demo-{name}")
+    session = boot.run(HostOptions(), [job], files, log=f"demo-{name}",
+                       watch=lambda _, line: show(f"{name} | {line}"))
     died = next((j for j in session.jobs if j.outcome == DIED), None)
     if died:
         say(f"the emulator died during {died.name}: {session.trouble[1]}")

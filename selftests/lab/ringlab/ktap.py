@@ -58,6 +58,20 @@ def parse(name, lines, status):
     return results
 
 
+def parse_all(name, lines, status):
+    """Like parse(), for the output of several programs one after the other.
+
+    Each begins with its version line; the status is that of all of them.
+    """
+    starts = [at for at, line in enumerate(lines) if line.startswith("KTAP version")]
+    results = []
+    for start, end in zip(starts, starts[1:] + [len(lines)]):
+        results += parse(name, lines[start:end], "exit 0")
+    if status != "exit 0" and not any(r.state == "failed" for r in results):
+        results.append(Result("failed", name, status))
+    return results
+
+
 class Report:
     """Prints the top level of a run's KTAP and counts what lies below it."""
 

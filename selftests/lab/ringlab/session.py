@@ -39,13 +39,15 @@ class Job:
 class Session:
     """Follows one emulator from start to end.
 
-    @watch is called with (job, line) for each line a job prints, as it comes.
+    @watch is called with (job, line) for each line a job prints, as it comes;
+    @ended with (job) as soon as the job has come to an end of its own.
     """
 
-    def __init__(self, emulator, jobs, watch=None):
+    def __init__(self, emulator, jobs, watch=None, ended=None):
         self.emulator = emulator
         self.jobs = jobs
         self.watch = watch or (lambda job, line: show(line))
+        self.ended = ended or (lambda job: None)
         self.console = []	# lines of the first serial port
         self.dirty = []		# bad lines of the host's kernel log outside any job
         self.reports = []	# the agent's remarks
@@ -149,7 +151,8 @@ class Session:
             self.job.seconds += time.monotonic()
             self.job.status = status
             self.job.outcome = {"exit 0": PASS, "timeout": TIMEOUT}.get(status, FAIL)
-            self.job = None
+            ended, self.job = self.job, None
+            self.ended(ended)
         elif word == "stuck":
             self._blame(f"{rest} processes could not be killed")
         elif word == "bye":

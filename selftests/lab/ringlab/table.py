@@ -5,10 +5,11 @@ import dataclasses
 import fnmatch
 import shlex
 import tomllib
+from pathlib import Path
 
 from . import build, guest, ktap
 from .ktap import Result
-from .paths import LAB
+from .paths import LAB, TOP
 from .qemu import HostOptions
 from .say import LabError
 from .session import Job
@@ -61,6 +62,8 @@ class Test:
         """Results of a job that ran to its end."""
         if self.kind == "program":
             return ktap.parse(self.name, job.output, job.status)
+        if self.kind == "shell" and any(ktap.PLAN.match(line) for line in job.output):
+            return ktap.parse(self.name, job.output, job.status)
         if self.kind == "shell" and job.status == f"exit {ktap.KSFT_SKIP}":
             return [Result("skipped", self.name, job.output[-1] if job.output else "")]
         wrong = [] if job.status == "exit 0" else [job.status]
@@ -84,7 +87,7 @@ def _expand(entry, programs):
     if len(kinds) != 1:
         raise LabError(f"tests.toml: {entry.get('name')}: wants exactly one of {KINDS}")
     kind = kinds[0]
-    unknown = set(entry) - {"name", "host", "deadline", "device", kind}
+    unknown = set(entry) - {"name", "host", "deadline", "device", "files", kind}
     if unknown:
         raise LabError(f"tests.toml: {entry['name']}: unknown words {sorted(unknown)}")
     base = {"host": entry["host"], "kind": kind, "device": entry.get("device", ""),
@@ -96,6 +99,8 @@ def _expand(entry, programs):
                            files={f"lab/bin/{path.name}": path}, **base)
         return
     files = {"lab/bin/ringvm": build.launcher_path()} if kind in ("launch", "shell") else {}
+    for path in entry.get("files", ()):
+        files[f"lab/bin/{Path(path).name}"] = TOP / path
     if kind == "grub":
         files["lab/bin/grub-client"] = LAB / "guest/grub-client"
     yield Test(entry["name"], argument=str(entry[kind]), files=files, **base)
