@@ -120,6 +120,9 @@ struct rvm_vm {
 	u64 tsc_last_offset;
 	bool tsc_written;
 
+	s64 clock_offset;		/* guest time = host boot time + this, ns */
+	u64 wall_clock_msr;		/* MSR_KVM_WALL_CLOCK_NEW */
+
 	unsigned long tss_addr;		/* KVM_SET_TSS_ADDR: kept, no mode needs it */
 	u64 identity_map_addr;
 
@@ -133,6 +136,7 @@ struct rvm_vm {
 /* vcpu->requests; set with rvm_request(), done by the run loop before entry */
 enum rvm_req {
 	RVM_REQ_TLB_FLUSH,		/* drop every guest translation */
+	RVM_REQ_CLOCK,			/* write the clock page anew */
 	RVM_REQ_KICK,			/* just leave the guest */
 	RVM_REQ_VM_DEAD,		/* the owner's mm is going away */
 };
@@ -241,6 +245,8 @@ struct rvm_vcpu {
 
 	struct rvm_msr_store msrs;
 	u64 tsc_offset;			/* guest TSC = host TSC + offset */
+
+	u64 clock_msr;			/* MSR_KVM_SYSTEM_TIME_NEW */
 
 	bool sigset_active;		/* KVM_SET_SIGNAL_MASK given */
 	sigset_t sigset;

@@ -85,6 +85,8 @@ static int rvm_serve_requests(struct rvm_vcpu *v)
 		v->stats.tlb_flush++;
 		v->vm->mode->flush_tlb(v);
 	}
+	if (test_and_clear_bit(RVM_REQ_CLOCK, &v->requests))
+		rvm_clock_update(v);
 	if (test_bit(RVM_REQ_VM_DEAD, &v->requests))
 		return rvm_internal_error(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
 					  "the owner's address space is gone", 0, NULL);
@@ -100,6 +102,8 @@ static void __rvm_load(struct rvm_vcpu *v, int cpu)
 		if (v->last_cpu >= 0)
 			v->stats.migrations++;
 		WRITE_ONCE(v->last_cpu, cpu);
+		if (v->clock_msr)
+			set_bit(RVM_REQ_CLOCK, &v->requests);
 	}
 }
 

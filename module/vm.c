@@ -77,6 +77,8 @@ int rvm_check_extension(const struct rvm_mode *mode, long cap)
 		return RVM_MAX_SLOTS;
 	case KVM_CAP_MCE:
 		return RVM_MCE_BANKS;
+	case KVM_CAP_ADJUST_CLOCK:
+		return KVM_CLOCK_REALTIME;
 	default:
 		return 0;
 	}
@@ -161,6 +163,23 @@ static long rvm_vm_enable_cap(const void __user *argp)
 	return -EINVAL;
 }
 
+static long rvm_vm_get_clock(struct rvm_vm *vm, void __user *argp)
+{
+	struct kvm_clock_data d;
+
+	rvm_get_clock(vm, &d);
+	return copy_to_user(argp, &d, sizeof(d)) ? -EFAULT : 0;
+}
+
+static long rvm_vm_set_clock(struct rvm_vm *vm, const void __user *argp)
+{
+	struct kvm_clock_data d;
+
+	if (copy_from_user(&d, argp, sizeof(d)))
+		return -EFAULT;
+	return rvm_set_clock(vm, &d);
+}
+
 static long rvm_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct rvm_vm *vm = file->private_data;
@@ -189,6 +208,10 @@ static long rvm_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return rvm_vm_irq_line(argp);
 	case KVM_ENABLE_CAP:
 		return rvm_vm_enable_cap(argp);
+	case KVM_GET_CLOCK:
+		return rvm_vm_get_clock(vm, argp);
+	case KVM_SET_CLOCK:
+		return rvm_vm_set_clock(vm, argp);
 	case KVM_GET_STATS_FD:
 		return rvm_vm_stats_fd(vm);
 	default:
@@ -291,6 +314,7 @@ static struct rvm_vm *rvm_vm_alloc(const struct rvm_mode *mode)
 	 * process's memory. */
 	vm->mm = current->mm;
 	mmgrab(vm->mm);
+	rvm_clock_init(vm);
 
 	err = rvm_slots_init(vm);
 	if (err)

@@ -5,6 +5,7 @@
  *   msr.c    the MSRs that exist, their checks, and the index list
  *   regs.c   control registers and segments: checks, and the ABI's structures
  *   fpu.c    x87/SSE/AVX state, XCR0
+ *   pvclock.c  kvmclock
  */
 #ifndef RVM_CPU_H
 #define RVM_CPU_H
@@ -62,6 +63,16 @@ void rvm_get_sregs(struct rvm_vcpu *v, struct kvm_sregs *s);
 int rvm_set_sregs(struct rvm_vcpu *v, const struct kvm_sregs *s);
 void rvm_get_debugregs(struct rvm_vcpu *v, struct kvm_debugregs *d);
 int rvm_set_debugregs(struct rvm_vcpu *v, const struct kvm_debugregs *d);
+
+/* ---- pvclock.c --------------------------------------------------------- */
+void rvm_clock_init(struct rvm_vm *vm);
+void rvm_clock_update(struct rvm_vcpu *v);
+void rvm_get_clock(struct rvm_vm *vm, struct kvm_clock_data *d);
+int rvm_set_clock(struct rvm_vm *vm, const struct kvm_clock_data *d);
+/* for msr.c's table */
+int rvm_set_wall_clock(struct rvm_vcpu *v, u32 msr, u64 val, bool host);
+int rvm_get_wall_clock(struct rvm_vcpu *v, u32 msr, u64 *val, bool host);
+int rvm_set_system_time(struct rvm_vcpu *v, u32 msr, u64 val, bool host);
 
 /* ---- fpu.c ------------------------------------------------------------- */
 void rvm_fpu_setup(void);			/* at load: what XCR0 bits exist */

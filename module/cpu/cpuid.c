@@ -12,6 +12,7 @@
 #include <linux/kernel.h>
 #include <linux/slab.h>
 #include <asm/cpufeature.h>
+#include <asm/kvm_para.h>
 #include <asm/processor.h>
 #include <asm/special_insns.h>
 
@@ -370,6 +371,30 @@ static int rvm_offer_xsave(struct rvm_offer *o)
 	return 0;
 }
 
+/*
+ * The leaves under KVM's signature (kernel documentation, virt/kvm/x86/cpuid.rst):
+ * what unmodified guests know to use.  Ports need no delay here: there is no
+ * slow bus behind them.
+ */
+static int rvm_offer_paravirt(struct rvm_offer *o)
+{
+	if (o->n + 2 > o->max)
+		return -E2BIG;
+	o->e[o->n] = (struct kvm_cpuid_entry2) {
+		.function = KVM_CPUID_SIGNATURE, .eax = KVM_CPUID_FEATURES,
+	};
+	memcpy(&o->e[o->n].ebx, "KVMKVMKVM\0\0\0", 4);
+	memcpy(&o->e[o->n].ecx, "KVMKVMKVM\0\0\0" + 4, 4);
+	memcpy(&o->e[o->n].edx, "KVMKVMKVM\0\0\0" + 8, 4);
+	o->n++;
+	o->e[o->n++] = (struct kvm_cpuid_entry2) {
+		.function = KVM_CPUID_FEATURES,
+		.eax = 1u << KVM_FEATURE_CLOCKSOURCE | 1u << KVM_FEATURE_CLOCKSOURCE2 |
+			1u << KVM_FEATURE_NOP_IO_DELAY,
+	};
+	return 0;
+}
+
 static int rvm_offer_one(struct rvm_offer *o, u32 fn)
 {
 	int err;
@@ -420,6 +445,8 @@ int rvm_supported_cpuid(struct kvm_cpuid_entry2 *e, u32 max, u32 *n)
 	err = rvm_offer_class(&o, 0);
 	if (!err)
 		err = rvm_offer_class(&o, RVM_CPUID_EXT);
+	if (!err)
+		err = rvm_offer_paravirt(&o);
 	*n = o.n;
 	return err;
 }

@@ -29,6 +29,7 @@
 u64 rvm_host_xcr0;
 u64 rvm_supported_xcr0;
 static u64 rvm_host_xss;	/* does not change after boot */
+static bool rvm_xsetbv_unseen;	/* an emulated CPU that does not intercept XSETBV */
 static u32 rvm_mxcsr_mask = RVM_MXCSR_MASK;
 
 /* The bits of MXCSR that exist (SDM vol. 1 §11.6.6). */
@@ -43,6 +44,16 @@ static void rvm_probe_mxcsr(void)
 		rvm_mxcsr_mask = fx.mxcsr_mask;
 }
 
+/*
+ * QEMU's emulated AMD-V does not know the XSETBV intercept: the guest changes
+ * XCR0 unseen.  The emulator names itself in CPUID.
+ */
+static bool rvm_on_tcg(void)
+{
+	return boot_cpu_has(X86_FEATURE_HYPERVISOR) &&
+		hypervisor_cpuid_base("TCGTCGTCGTCG", 0) != 0;
+}
+
 /* At load, in process context. */
 void rvm_fpu_setup(void)
 {
@@ -54,6 +65,7 @@ void rvm_fpu_setup(void)
 		rvm_supported_xcr0 = rvm_host_xcr0 &
 			(RVM_XCR0_FP | RVM_XCR0_SSE | RVM_XCR0_YMM | RVM_XCR0_AVX512);
 	}
+	rvm_xsetbv_unseen = rvm_on_tcg();
 	if (boot_cpu_has(X86_FEATURE_XSAVES) &&
 	    !rdmsr_safe(MSR_IA32_XSS, &xss_lo, &xss_hi))
 		rvm_host_xss = xss_lo | (u64)xss_hi << 32;
@@ -120,6 +132,22 @@ void rvm_fpu_put(struct rvm_vcpu *v)
 	v->fpu_loaded = false;
 }
 
+/* SDM vol. 1 §13.3: x87 always; AVX needs SSE; AVX-512 needs AVX, all or none. */
+static bool rvm_xcr0_valid(u64 val)
+{
+	if (!(val & RVM_XCR0_FP))
+		return false;
+	if ((val & RVM_XCR0_YMM) && !(val & RVM_XCR0_SSE))
+		return false;
+	if (val & RVM_XCR0_AVX512) {
+		if (!(val & RVM_XCR0_YMM))
+			return false;
+		if ((val & RVM_XCR0_AVX512) != RVM_XCR0_AVX512)
+			return false;
+	}
+	return true;
+}
+
 /**
  * rvm_xcr_load_guest - XCR0 and IA32_XSS for the guest
  * @v: the vCPU that is entered; interrupts off until rvm_xcr_load_host()
@@ -137,26 +165,18 @@ void rvm_xcr_load_guest(struct rvm_vcpu *v)
 
 void rvm_xcr_load_host(struct rvm_vcpu *v)
 {
-	if (rvm_host_xcr0 && v->cpu.xcr0 != rvm_host_xcr0)
+	u64 xcr0 = v->cpu.xcr0;
+
+	if (unlikely(rvm_xsetbv_unseen) && rvm_host_xcr0) {
+		xcr0 = xgetbv(XCR_XFEATURE_ENABLED_MASK);
+		/* What the intercept would have refused does not stay. */
+		if (rvm_xcr0_valid(xcr0) && !(xcr0 & ~v->xcr0_mask))
+			v->cpu.xcr0 = xcr0;
+	}
+	if (rvm_host_xcr0 && xcr0 != rvm_host_xcr0)
 		xsetbv(XCR_XFEATURE_ENABLED_MASK, rvm_host_xcr0);
 	if (rvm_host_xss)
 		wrmsr(MSR_IA32_XSS, lower_32_bits(rvm_host_xss), upper_32_bits(rvm_host_xss));
-}
-
-/* SDM vol. 1 §13.3: x87 always; AVX needs SSE; AVX-512 needs AVX, all or none. */
-static bool rvm_xcr0_valid(u64 val)
-{
-	if (!(val & RVM_XCR0_FP))
-		return false;
-	if ((val & RVM_XCR0_YMM) && !(val & RVM_XCR0_SSE))
-		return false;
-	if (val & RVM_XCR0_AVX512) {
-		if (!(val & RVM_XCR0_YMM))
-			return false;
-		if ((val & RVM_XCR0_AVX512) != RVM_XCR0_AVX512)
-			return false;
-	}
-	return true;
 }
 
 /**

@@ -12,6 +12,7 @@
 #include <asm/msr.h>
 #include <asm/mtrr.h>
 #include <asm/msr-index.h>
+#include <asm/kvm_para.h>
 #include <asm/mtrr.h>
 #include <asm/tsc.h>
 
@@ -68,6 +69,8 @@ u64 rvm_guest_tsc(struct rvm_vcpu *v)
 static void rvm_set_tsc_offset(struct rvm_vcpu *v, u64 offset)
 {
 	v->tsc_offset = offset;
+	if (v->clock_msr)
+		set_bit(RVM_REQ_CLOCK, &v->requests);
 	if (v->vm->mode->set_tsc_offset)
 		v->vm->mode->set_tsc_offset(v);
 }
@@ -494,6 +497,11 @@ static const struct rvm_msr rvm_msrs[] = {
 	/* Pentium machine check address and type */
 	{ 0x00000000, 0x00000001, MSR_CONST },
 	{ MSR_IA32_TSC, MSR_IA32_TSC, MSR_RULED, .get = rvm_get_tsc, .set = rvm_set_tsc },
+	/* kvmclock, the numbers of its first version */
+	{ MSR_KVM_WALL_CLOCK, MSR_KVM_WALL_CLOCK, MSR_RULED,
+		.get = rvm_get_wall_clock, .set = rvm_set_wall_clock },
+	{ MSR_KVM_SYSTEM_TIME, MSR_KVM_SYSTEM_TIME, MSR_RULED, OFF(clock_msr),
+		.set = rvm_set_system_time },
 	{ MSR_IA32_PLATFORM_ID, MSR_IA32_PLATFORM_ID, MSR_CONST },
 	{ MSR_IA32_APICBASE, MSR_IA32_APICBASE, MSR_RULED, CPU(apic_base, 0),
 		.set = rvm_set_apic_base },
@@ -543,6 +551,11 @@ static const struct rvm_msr rvm_msrs[] = {
 	{ MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + 4 * RVM_MCE_BANKS - 1, MSR_RULED,
 		.get = rvm_get_mce_reg, .set = rvm_set_mce_reg },
 
+	{ MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_WALL_CLOCK_NEW, MSR_RULED,
+		.get = rvm_get_wall_clock, .set = rvm_set_wall_clock },
+	{ MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_SYSTEM_TIME_NEW, MSR_RULED, OFF(clock_msr),
+		.set = rvm_set_system_time },
+
 	{ MSR_EFER, MSR_EFER, MSR_RULED, CPU(efer, RVM_G_CR), .set = rvm_msr_set_efer },
 	{ MSR_STAR, MSR_STAR, MSR_PLAIN, CPU(star, RVM_G_MSR) },
 	{ MSR_LSTAR, MSR_LSTAR, MSR_CANON, CPU(lstar, RVM_G_MSR) },
@@ -577,6 +590,7 @@ static const struct rvm_msr rvm_msrs[] = {
 
 /* What a client has to save and restore beside the other state ioctls. */
 const u32 rvm_msr_list[] = {
+	MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW,
 	MSR_IA32_TSC, MSR_IA32_UCODE_REV, MSR_PLATFORM_INFO,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 	MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL, MSR_IA32_MISC_ENABLE, MSR_IA32_DEBUGCTLMSR,
@@ -725,6 +739,7 @@ void rvm_msr_reset(struct rvm_vcpu *v)
 	if (!v->id)
 		c->apic_base |= RVM_APIC_BSP;
 
+	v->clock_msr = 0;
 	v->msrs.mtrr_def = 0;
 	memset(v->msrs.mtrr_fixed, 0, sizeof(v->msrs.mtrr_fixed));
 	memset(v->msrs.mtrr_var, 0, sizeof(v->msrs.mtrr_var));

@@ -177,7 +177,8 @@ static bool decode_operand(struct ctx *c, u32 type, struct rvm_operand *o)
 	u32 mod = d->modrm >> 6;
 	u32 reg = (d->modrm >> 3 & 7) | (d->rex & RVM_REX_R ? 8 : 0);
 	u32 rm = (d->modrm & 7) | (d->rex & RVM_REX_B ? 8 : 0);
-	u32 vvvv = d->vex & 15;
+	/* outside 64-bit mode the top bit of a register number is ignored */
+	u32 vvvv = d->vex & (c->is64 ? 15 : 7);
 	bool rex = d->prefix & RVM_P_REX;
 
 	o->size = size;
@@ -671,7 +672,7 @@ static int decode_vex(struct ctx *c, u32 first)
 	if (!c->is64)
 		d->rex &= RVM_REX_W;
 	d->enc = RVM_ENC_VEX;
-	d->vex = (~p1 >> 3 & (c->is64 ? 15 : 7)) | (p1 >> 2 & 1) << 4;
+	d->vex = (~p1 >> 3 & 15) | (p1 >> 2 & 1) << 4;
 	c->pp = p1 & 3;
 	d->opcode = take(&c->r, 1);
 	if (c->r.more)

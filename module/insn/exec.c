@@ -75,8 +75,16 @@ int rvm_linear_slow(struct rvm_insn *insn, u32 seg, u64 ea, u32 len, u32 acc, u6
 		*gla = (u32)(s->base + off);
 	}
 	if (unlikely((cpu->rflags & RVM_FL_AC) && (cpu->cr0 & RVM_CR0_AM) && cpu->cpl == 3) &&
-	    !(acc & RVM_ACC_IMPLICIT) && len <= 8 && (*gla & (len - 1)))
+	    !(acc & RVM_ACC_IMPLICIT) && len <= 8 && (*gla & (len - 1))) {
+		u64 scratch;
+
+		/* a page fault goes before #AC (SDM vol. 3 table 6-2) */
+		if (acc & RVM_ACC_WRITE)
+			TRY(rvm_probe(insn, *gla, len, acc));
+		else if (!(acc & RVM_ACC_FETCH))
+			TRY(rvm_read(insn, *gla, &scratch, len, acc));
 		return rvm_x_fault(insn, RVM_AC, 0);
+	}
 	return 0;
 }
 
@@ -189,6 +197,15 @@ int rvm_rmw_end(struct rvm_insn *insn, struct rvm_rmw *m, u64 val)
 }
 
 /* ---- stack ---- */
+
+/* All that may fault in the push that follows. */
+int rvm_check_push(struct rvm_insn *insn, const struct rvm_stack *s, u32 size)
+{
+	u64 sp = (s->sp - size) & rvm_mask(s->asize), gla;
+
+	TRY(rvm_linear_slow(insn, RVM_SS, sp, size, RVM_ACC_WRITE | RVM_ACC_STACK, &gla));
+	return rvm_probe(insn, gla, size, RVM_ACC_STACK);
+}
 
 int rvm_push(struct rvm_insn *insn, struct rvm_stack *s, u32 size, u64 val)
 {

@@ -282,6 +282,7 @@ static inline void rvm_stack_commit(struct rvm_insn *insn, const struct rvm_stac
 	rvm_set_gpr(insn->cpu, RVM_RSP, s->asize, s->sp);
 }
 
+int rvm_check_push(struct rvm_insn *insn, const struct rvm_stack *s, u32 size);
 int rvm_push(struct rvm_insn *insn, struct rvm_stack *s, u32 size, u64 val);
 int rvm_pop(struct rvm_insn *insn, struct rvm_stack *s, u32 size, u64 *val);
 

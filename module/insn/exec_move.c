@@ -321,8 +321,11 @@ int rvm_x_call(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u64 rip;
 
 	TRY(near_target(insn, d, &rip));
-	TRY(rvm_check_rip(insn, rip));
 	rvm_stack_begin(insn, &s);
+	/* AMD looks at the stack first, Intel at the target (SDM vol. 2, CALL) */
+	if (!insn->intel)
+		TRY(rvm_check_push(insn, &s, d->osize));
+	TRY(rvm_check_rip(insn, rip));
 	TRY(rvm_push(insn, &s, d->osize, rvm_next_rip(insn, d)));
 	rvm_stack_commit(insn, &s);
 	insn->cpu->rip = rip;

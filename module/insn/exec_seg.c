@@ -254,26 +254,18 @@ static int need_protmode(struct rvm_insn *insn)
 	return rvm_prot_not_v86(insn->cpu) ? 0 : rvm_x_ud(insn);
 }
 
+/* Memory is written, and checked for it, only if RPL changes. */
 int rvm_x_arpl(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	struct rvm_cpu *cpu = insn->cpu;
 	u64 src = rvm_reg_read(cpu, d->opnd[1].reg, 2), dst;
-	struct rvm_rmw m;
 	bool less;
 
 	TRY(need_protmode(insn));
-	if (d->opnd[0].kind == RVM_K_REG) {
-		dst = rvm_reg_read(cpu, d->opnd[0].reg, 2);
-		less = (dst & 3) < (src & 3);
-		if (less)
-			rvm_reg_write(cpu, d->opnd[0].reg, 2, (dst & ~3ull) | (src & 3));
-	} else {
-		TRY(rvm_rmw_begin(insn, d, &m, 2, false));
-		dst = m.old;
-		less = (dst & 3) < (src & 3);
-		if (less)
-			TRY(rvm_rmw_end(insn, &m, (dst & ~3ull) | (src & 3)));
-	}
+	TRY(rvm_opnd_read(insn, d, 0, &dst));
+	less = (dst & 3) < (src & 3);
+	if (less)
+		TRY(rvm_opnd_write(insn, d, 0, (dst & ~3ull) | (src & 3)));
 	rvm_set_flags(cpu, RVM_FL_ZF, less ? RVM_FL_ZF : 0);
 	return 0;
 }

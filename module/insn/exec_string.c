@@ -89,9 +89,10 @@ static int movs_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 	u32 size = d->opnd[0].size;
 	u64 src, dst, v;
 
+	/* the source is read before the destination's segment is looked at */
 	TRY(src_addr(insn, d, size, &src));
-	TRY(dst_addr(insn, d, size, RVM_ACC_WRITE, &dst));
 	TRY(rvm_read_val(insn, src, &v, size, 0));
+	TRY(dst_addr(insn, d, size, RVM_ACC_WRITE, &dst));
 	TRY(rvm_write(insn, dst, &v, size, 0));
 	advance(insn, d, RVM_RSI, size, 1);
 	advance(insn, d, RVM_RDI, size, 1);
@@ -142,8 +143,8 @@ static int cmps_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 	u64 src, dst, a, b, fl;
 
 	TRY(src_addr(insn, d, size, &src));
-	TRY(dst_addr(insn, d, size, RVM_ACC_READ, &dst));
 	TRY(rvm_read_val(insn, src, &a, size, 0));
+	TRY(dst_addr(insn, d, size, RVM_ACC_READ, &dst));
 	TRY(rvm_read_val(insn, dst, &b, size, 0));
 	rvm_alu_sub(size, a, b, 0, &fl);
 	rvm_set_flags(insn->cpu, RVM_FL_ARITH, fl);
@@ -205,7 +206,6 @@ static int ins_some(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 	u16 port = insn->cpu->gpr[RVM_RDX];
 	u64 gla, all;
 
-	TRY(rvm_check_io(insn, port, size));
 	TRY(dst_addr(insn, d, size, RVM_ACC_WRITE, &gla));
 	*n = batch(insn, d, RVM_RDI, gla, size, max);
 	len = *n * size;
@@ -226,6 +226,8 @@ static int ins_some(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 
 int rvm_x_ins(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
+	/* permission comes first, even where rCX is zero */
+	TRY(rvm_check_io(insn, insn->cpu->gpr[RVM_RDX], d->opnd[0].size));
 	return repeat(insn, d, ins_some, false);
 }
 
@@ -235,7 +237,6 @@ static int outs_some(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max
 	u16 port = insn->cpu->gpr[RVM_RDX];
 	u64 gla, all;
 
-	TRY(rvm_check_io(insn, port, size));
 	TRY(src_addr(insn, d, size, &gla));
 	*n = batch(insn, d, RVM_RSI, gla, size, max);
 	len = *n * size;
@@ -254,6 +255,7 @@ static int outs_some(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max
 
 int rvm_x_outs(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
+	TRY(rvm_check_io(insn, insn->cpu->gpr[RVM_RDX], d->opnd[1].size));
 	return repeat(insn, d, outs_some, false);
 }
 

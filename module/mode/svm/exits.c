@@ -104,6 +104,7 @@ static int svm_exit_cpuid(struct rvm_vcpu *v)
 	u32 eax = v->cpu.gpr[RVM_RAX], ebx, ecx = v->cpu.gpr[RVM_RCX], edx;
 
 	v->stats.exit_cpuid++;
+	rvm_need(v, RVM_G_CR);
 	rvm_cpuid(v, &eax, &ebx, &ecx, &edx);
 	v->cpu.gpr[RVM_RAX] = eax;
 	v->cpu.gpr[RVM_RBX] = ebx;
