@@ -36,7 +36,9 @@ static void check_exit(struct vcpu *v, int dir, int size, unsigned int left)
 	ASSERT_EQ(v->run->io.direction, dir);
 	ASSERT_EQ(v->run->io.port, PORT);
 	ASSERT_EQ(v->run->io.size, size);
-	ASSERT(v->run->io.count >= 1 && v->run->io.count <= left);
+	if (v->run->io.count < 1 || v->run->io.count > left)
+		FAIL("%s, size %d: count %u, %u are left", mode_name[v->mode], size,
+		     v->run->io.count, left);
 	ASSERT(v->run->io.data_offset + (uint64_t)size * v->run->io.count <= v->run_size);
 }
 

@@ -86,6 +86,7 @@ static void build_descriptors(struct vm *vm, enum guest_mode m)
 	g32(vm, tss + 4) = G_STACK;
 	if (m != MODE_LONG)
 		g16(vm, tss + 8) = SEL_DATA;
+	g16(vm, tss + 0x66) = 0x68;		/* behind the limit: no I/O map */
 	for (i = 0; i < 256; i++)
 		guest_handler(vm, m, i, G_STUBS + i);
 }
