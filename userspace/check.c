@@ -28,9 +28,9 @@ static void print_machine(const struct facts *f)
 	       f->module_loaded ? "loaded" :
 	       f->module_installed ? "installed, but not loaded" :
 	       "neither loaded nor installed");
-	printf("kvm modules:  %s%s%s\n", f->kvm_amd ? "kvm_amd " : "",
+	printf("kvm modules:  %s%s%s\n", f->kvm_amd ? "kvm_amd" : "",
 	       f->kvm_intel ? "kvm_intel" : "",
-	       f->kvm_amd || f->kvm_intel ? "" : "none loaded");
+	       f->kvm_amd || f->kvm_intel ? " loaded" : "none loaded");
 	printf("lockdown:     %s, secure boot %s%s\n",
 	       *f->lockdown ? f->lockdown : "not known to this kernel",
 	       secure_boot_text(f->secure_boot),

@@ -78,7 +78,7 @@ static bool one_line(const char *part)
 	return false;
 }
 
-static char image_path[] = "/tmp/ringvm-test-XXXXXX";
+static char image_path[64];
 static uint8_t image[IMAGE_SIZE];
 
 static void write_image(size_t size)
@@ -182,7 +182,9 @@ int main(int argc, char **argv)
 		snprintf(program, sizeof(program), "%.*s/ringvm",
 			 slash ? (int)(slash - argv[0]) : 1,
 			 slash ? argv[0] : ".");
-	fd = mkstemp(image_path);
+	snprintf(image_path, sizeof(image_path), "/tmp/ringvm-test-%d",
+		 (int)getpid());
+	fd = open(image_path, O_WRONLY | O_CREAT | O_EXCL, 0600);
 	if (fd < 0)
 		abort();
 	close(fd);
