@@ -74,17 +74,10 @@ int rvm_linear_slow(struct rvm_insn *insn, u32 seg, u64 ea, u32 len, u32 acc, u6
 			return seg_fault(insn, seg, acc);
 		*gla = (u32)(s->base + off);
 	}
+	/* #AC before a page fault: so do CPUs, whatever SDM vol. 3 table 6-2 ranks */
 	if (unlikely((cpu->rflags & RVM_FL_AC) && (cpu->cr0 & RVM_CR0_AM) && cpu->cpl == 3) &&
-	    !(acc & RVM_ACC_IMPLICIT) && len <= 8 && (*gla & (len - 1))) {
-		u64 scratch;
-
-		/* a page fault goes before #AC (SDM vol. 3 table 6-2) */
-		if (acc & RVM_ACC_WRITE)
-			TRY(rvm_probe(insn, *gla, len, acc));
-		else if (!(acc & RVM_ACC_FETCH))
-			TRY(rvm_read(insn, *gla, &scratch, len, acc));
+	    !(acc & RVM_ACC_IMPLICIT) && len <= 8 && (*gla & (len - 1)))
 		return rvm_x_fault(insn, RVM_AC, 0);
-	}
 	return 0;
 }
 

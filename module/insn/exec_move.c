@@ -375,13 +375,17 @@ int rvm_x_bound(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	u32 size = d->osize;
 	s64 index, low, high;
-	u64 pair, gla;
+	u64 a, b, ea = rvm_ea(insn, d), gla;
 
-	TRY(rvm_mem_addr(insn, d, 2 * size, RVM_ACC_READ, &gla));
-	TRY(rvm_read_val(insn, gla, &pair, 2 * size, 0));
+	/* two accesses, each aligned by itself */
+	TRY(rvm_linear(insn, d, d->seg, ea, size, RVM_ACC_READ, &gla));
+	TRY(rvm_read_val(insn, gla, &a, size, 0));
+	ea = (ea + size) & rvm_mask(d->asize);
+	TRY(rvm_linear(insn, d, d->seg, ea, size, RVM_ACC_READ, &gla));
+	TRY(rvm_read_val(insn, gla, &b, size, 0));
 	index = rvm_sext(rvm_reg_read(insn->cpu, d->opnd[0].reg, size), size);
-	low = rvm_sext(pair, size);
-	high = rvm_sext(pair >> (8 * size), size);
+	low = rvm_sext(a, size);
+	high = rvm_sext(b, size);
 	if (index < low || index > high)
 		return rvm_x_fault_noerr(insn, RVM_BR);
 	return 0;

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: GPL-2.0
+#include <stdio.h>
+#include <stdlib.h>
+#include "world.h"
+
+static struct world *world_of(struct rvm_insn *insn)
+{
+	return insn->priv;
+}
+
+static int page_fault(struct world *w, u64 gla, u32 acc, bool present)
+{
+	if (w->foreign && w->foreign(gla)) {
+		w->hit_foreign = true;
+		w->insn.reason = "foreign";
+		return RVM_INSN_UNHANDLED;
+	}
+	w->insn.fault = (struct rvm_fault){
+		.vector = RVM_PF, .has_error = true, .cr2 = gla,
+		.error = (present ? RVM_PF_P : 0) | (acc & RVM_ACC_WRITE ? RVM_PF_W : 0) |
+			 (w->cpu.cpl == 3 && !(acc & RVM_ACC_IMPLICIT) ? RVM_PF_U : 0) |
+			 (acc & RVM_ACC_FETCH ? RVM_PF_I : 0),
+	};
+	return RVM_INSN_FAULT;
+}
+
+static struct region *find(struct world *w, u64 gla)
+{
+	u32 i;
+
+	for (i = 0; i < w->nr_regions; i++)
+		if (gla - w->region[i].start < w->region[i].len)
+			return &w->region[i];
+	return NULL;
+}
+
+/* Every byte reachable, or the fault of the first one that is not. */
+static int check(struct world *w, u64 gla, u32 len, u32 acc)
+{
+	u64 a = gla, end = gla + len;
+
+	while (a != end) {
+		struct region *r = find(w, a);
+		u64 n;
+
+		if (!r)
+			return page_fault(w, a, acc, false);
+		if ((acc & RVM_ACC_WRITE) && !r->writable)
+			return page_fault(w, a, acc, true);
+		n = r->start + r->len - a;
+		a += n < end - a ? n : end - a;
+	}
+	return 0;
+}
+
+static u8 *byte_at(struct world *w, u64 gla)
+{
+	struct region *r = find(w, gla);
+
+	return &r->mem[gla - r->start];
+}
+
+/* EXIT at the chosen access, once; afterwards answers come from the log. */
+static bool exit_now(struct world *w)
+{
+	w->accesses++;
+	if (w->exit_at && w->accesses == w->exit_at && !w->exited) {
+		w->exited = true;
+		return true;
+	}
+	return false;
+}
+
+static int op_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
+{
+	struct world *w = world_of(insn);
+	u32 i;
+	int rc;
+
+	if (len == 0 || len > 64)
+		abort();
+	rc = check(w, gla, len, acc & ~RVM_ACC_WRITE);
+	if (rc)
+		return rc;
+	if (exit_now(w))
+		return RVM_INSN_EXIT;
+	for (i = 0; i < len; i++)
+		((u8 *)buf)[i] = *byte_at(w, gla + i);
+	return 0;
+}
+
+static int op_write(struct rvm_insn *insn, u64 gla, const void *buf, u32 len, u32 acc)
+{
+	struct world *w = world_of(insn);
+	u32 i;
+	int rc;
+
+	if (len == 0 || len > 64)
+		abort();
+	rc = check(w, gla, len, acc | RVM_ACC_WRITE);
+	if (rc)
+		return rc;
+	if (exit_now(w))
+		return RVM_INSN_EXIT;
+	for (i = 0; i < len; i++)
+		*byte_at(w, gla + i) = ((const u8 *)buf)[i];
+	return 0;
+}
+
+static int op_probe_write(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)
+{
+	return check(world_of(insn), gla, len, acc | RVM_ACC_WRITE);
+}
+
+static int op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new_val, u32 len,
+		      u32 acc)
+{
+	struct world *w = world_of(insn);
+	u8 found[16];
+	u32 i;
+	int rc;
+
+	if (len != 1 && len != 2 && len != 4 && len != 8 && len != 16)
+		abort();
+	rc = check(w, gla, len, acc | RVM_ACC_WRITE);
+	if (rc)
+		return rc;
+	if (exit_now(w))
+		return RVM_INSN_EXIT;
+	for (i = 0; i < len; i++)
+		found[i] = *byte_at(w, gla + i);
+	if (!memcmp(found, old, len))
+		for (i = 0; i < len; i++)
+			*byte_at(w, gla + i) = ((const u8 *)new_val)[i];
+	memcpy(old, found, len);
+	return 0;
+}
+
+static int op_fetch(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 *got)
+{
+	struct world *w = world_of(insn);
+	u32 i, n = 0x1000 - (gla & 0xfff);
+	int rc;
+
+	if (n > len)
+		n = len;
+	rc = check(w, gla, n, RVM_ACC_FETCH);
+	if (rc)
+		return rc;
+	for (i = 0; i < n; i++)
+		((u8 *)buf)[i] = *byte_at(w, gla + i);
+	*got = n;
+	return 0;
+}
+
+static int op_pio_in(struct rvm_insn *insn, u16 port, u32 size, u32 count, void *data)
+{
+	struct world *w = world_of(insn);
+	u32 i;
+
+	if (exit_now(w))
+		return RVM_INSN_EXIT;
+	for (i = 0; i < size * count; i++)
+		((u8 *)data)[i] = port + i * 7;
+	return 0;
+}
+
+static int op_pio_out(struct rvm_insn *insn, u16 port, u32 size, u32 count, const void *data)
+{
+	struct world *w = world_of(insn);
+	u32 i;
+
+	if (exit_now(w))
+		return RVM_INSN_EXIT;
+	for (i = 0; i < size * count; i++)
+		w->port_sum = w->port_sum * 31 + ((const u8 *)data)[i] + port;
+	return 0;
+}
+
+static int op_set_cr(struct rvm_insn *insn, u32 nr, u64 val)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+
+	switch (nr) {
+	case 0:
+		cpu->cr0 = val;
+		break;
+	case 2:
+		cpu->cr2 = val;
+		break;
+	case 3:
+		cpu->cr3 = val;
+		break;
+	case 4:
+		cpu->cr4 = val;
+		break;
+	case 8:
+		cpu->cr8 = val & 15;
+		break;
+	default:
+		abort();
+	}
+	return 0;
+}
+
+static int op_set_dr(struct rvm_insn *insn, u32 nr, u64 val)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+
+	if (nr < 4)
+		cpu->dr[nr] = val;
+	else if (nr == 6)
+		cpu->dr6 = val;
+	else if (nr == 7)
+		cpu->dr7 = val;
+	else
+		abort();
+	return 0;
+}
+
+static int op_set_xcr(struct rvm_insn *insn, u32 nr, u64 val)
+{
+	insn->cpu->xcr0 = val;
+	return nr ? rvm_x_gp0(insn) : 0;
+}
+
+static int op_rdmsr(struct rvm_insn *insn, u32 msr, u64 *val)
+{
+	(void)insn;
+	*val = msr * 3ull;
+	return 0;
+}
+
+static int op_wrmsr(struct rvm_insn *insn, u32 msr, u64 val)
+{
+	(void)insn;
+	(void)msr;
+	(void)val;
+	return 0;
+}
+
+static int op_rdtsc(struct rvm_insn *insn, u64 *val)
+{
+	(void)insn;
+	*val = 0x123456789abcdefull;
+	return 0;
+}
+
+static int op_rdpmc(struct rvm_insn *insn, u32 nr, u64 *val)
+{
+	(void)insn;
+	*val = nr;
+	return 0;
+}
+
+static int op_cpuid(struct rvm_insn *insn, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
+{
+	(void)insn;
+	*ebx = *eax + 1;
+	*ecx = *eax + 2;
+	*edx = *eax + 3;
+	return 0;
+}
+
+static int op_invlpg(struct rvm_insn *insn, u64 gla)
+{
+	(void)insn;
+	(void)gla;
+	return 0;
+}
+
+static int op_wbinvd(struct rvm_insn *insn)
+{
+	(void)insn;
+	return 0;
+}
+
+static const struct rvm_insn_ops ops = {
+	.read = op_read,
+	.write = op_write,
+	.probe_write = op_probe_write,
+	.cmpxchg = op_cmpxchg,
+	.fetch = op_fetch,
+	.pio_in = op_pio_in,
+	.pio_out = op_pio_out,
+	.set_cr = op_set_cr,
+	.set_dr = op_set_dr,
+	.set_xcr = op_set_xcr,
+	.rdmsr = op_rdmsr,
+	.wrmsr = op_wrmsr,
+	.rdtsc = op_rdtsc,
+	.rdpmc = op_rdpmc,
+	.cpuid = op_cpuid,
+	.invlpg = op_invlpg,
+	.wbinvd = op_wbinvd,
+	.hypercall = op_wbinvd,
+};
+
+void world_init(struct world *w)
+{
+	memset(w, 0, sizeof(*w));
+	w->insn.cpu = &w->cpu;
+	w->insn.ops = &ops;
+	w->insn.priv = w;
+}
+
+void world_region(struct world *w, u64 start, u32 len, u8 *mem, bool writable)
+{
+	struct region *r = &w->region[w->nr_regions++];
+
+	r->start = start;
+	r->len = len;
+	r->mem = mem;
+	r->writable = writable;
+}

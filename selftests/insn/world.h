@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A small world for the interpreter: a few regions of guest-linear memory,
+ * page faults everywhere else, and ports and registers that do nothing.
+ */
+#ifndef RVM_TEST_WORLD_H
+#define RVM_TEST_WORLD_H
+
+#include "../../module/insn/exec.h"
+
+struct region {
+	u64 start;
+	u32 len;
+	u8 *mem;		/* as the guest sees it */
+	bool writable;
+};
+
+#define MAX_REGIONS	8
+
+struct world {
+	struct rvm_insn insn;
+	struct rvm_cpu cpu;
+	struct region region[MAX_REGIONS];
+	u32 nr_regions;
+
+	/* addresses whose page fault the test cannot foresee end the case */
+	bool (*foreign)(u64 gla);
+	bool hit_foreign;
+
+	u32 accesses;		/* calls of read, write, cmpxchg, pio in this step */
+	u32 exit_at;		/* the access that returns EXIT, 0 for none */
+	bool exited;
+
+	u64 port_sum;		/* what went through ports, mixed */
+};
+
+void world_init(struct world *w);
+void world_region(struct world *w, u64 start, u32 len, u8 *mem, bool writable);
+
+/* xorshift64*: seeds are printed, so that a case can be run again */
+static inline u64 rnd(u64 *s)
+{
+	*s ^= *s >> 12;
+	*s ^= *s << 25;
+	*s ^= *s >> 27;
+	return *s * 2685821657736338717ull;
+}
+
+#endif /* RVM_TEST_WORLD_H */
