@@ -314,13 +314,12 @@ int vm_set_entry(struct vm *vm, const struct boot_plan *plan, struct diag *d)
 int vm_set_signal_mask(struct vm *vm, const void *mask, struct diag *d)
 {
 	/* The kernel's signal set is 8 bytes, whatever the C library's is. */
-	struct {
-		struct kvm_signal_mask head;
-		uint8_t set[8];
-	} __attribute__((packed)) arg = { .head = { .len = 8 } };
+	const struct kvm_signal_mask head = { .len = 8 };
+	uint8_t arg[sizeof(head) + 8];
 
-	memcpy(arg.set, mask, sizeof(arg.set));
-	if (ioctl(vm->vcpu_fd, KVM_SET_SIGNAL_MASK, &arg))
+	memcpy(arg, &head, sizeof(head));
+	memcpy(arg + sizeof(head), mask, 8);
+	if (ioctl(vm->vcpu_fd, KVM_SET_SIGNAL_MASK, arg))
 		return diag_set(d, "%s: KVM_SET_SIGNAL_MASK failed: %s",
 				vm->device, strerror(errno));
 	return 0;
