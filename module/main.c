@@ -11,6 +11,7 @@
 #include <linux/miscdevice.h>
 #include <linux/moduleparam.h>
 #include <linux/percpu.h>
+#include <linux/preempt.h>
 #include <linux/reboot.h>
 #include <linux/sched.h>
 #include <linux/syscore_ops.h>
@@ -549,6 +550,12 @@ static int __init rvm_init(void)
 	if (err)
 		goto out_syscore;
 
+	/*
+	 * The scheduler calls vCPUs' preempt notifiers (run.c).  On for as long as
+	 * the module is there, not for each VM: it patches the scheduler's code.
+	 */
+	preempt_notifier_inc();
+
 	/* last: from here on there may be VMs, and nothing may fail */
 	rvm_add_nodes();
 	return 0;
@@ -566,6 +573,7 @@ static void __exit rvm_exit(void)
 {
 	/* Every fd holds the module, so there is no VM left. */
 	rvm_remove_nodes();
+	preempt_notifier_dec();
 	unregister_reboot_notifier(&rvm_reboot_nb);
 	unregister_syscore_ops(&rvm_syscore_ops);
 	cpuhp_remove_state_nocalls(rvm_hp_state);

@@ -265,7 +265,6 @@ static void rvm_vm_destroy(struct rvm_vm *vm)
 	if (vm->mode->nested)
 		rvm_nested_destroy(vm);
 	rvm_slots_free(vm);
-	preempt_notifier_dec();
 	rvm_hw_put(vm->mode);
 	mmdrop(vm->mm);
 	kfree(vm);
@@ -335,8 +334,6 @@ static struct rvm_vm *rvm_vm_alloc(const struct rvm_mode *mode)
 	err = rvm_notifier_init(vm);
 	if (err)
 		goto out_mode;
-	/* a static branch in the scheduler: vCPUs register notifiers (run.c) */
-	preempt_notifier_inc();
 	return vm;
 
 out_mode:
