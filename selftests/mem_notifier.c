@@ -4,6 +4,7 @@
  * dropped, protected, moved, forked and copied on write, in large pages.  The
  * guest sees at once what the client sees (KVM_CAP_SYNC_MMU, KVM API 8.1 ff.).
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/wait.h>
 
@@ -428,6 +429,55 @@ static void shared_memory(void)
 	munmap(mem, SIZE);
 }
 
+/* A hole punched into the file below: the guest sees the zeroes, and writes anew. */
+static void punched_hole(void)
+{
+	int fd = memfd_create("guest", MFD_CLOEXEC), i;
+	uint32_t *mem;
+	struct vcpu *v;
+
+	ASSERT(fd >= 0);
+	ASSERT_OK(ftruncate(fd, SIZE));
+	mem = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	ASSERT(mem != MAP_FAILED);
+	v = start(MODE_LONG, mem);
+	for (i = 1; i < 5; i++) {
+		put(v, PG, i);
+		EXPECT_EQ(mem[PG / 4], i);
+		ASSERT_OK(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, PG, PG));
+		EXPECT_EQ(get(v, PG), 0);
+	}
+	put(v, PG, 77);
+	/* The file shrinks: its pages are no more, a touch is the client's SIGBUS. */
+	ASSERT_OK(ftruncate(fd, PG));
+	EXPECT_EQ(go(v, rd, PG, 0), -EFAULT);
+	EXPECT_EQ(get(v, 0), 0);
+	ASSERT_OK(ftruncate(fd, SIZE));
+	EXPECT_EQ(get(v, PG), 0);
+	munmap(mem, SIZE);
+	close(fd);
+}
+
+/* Paged out and in again, as under memory pressure: contents stay. */
+static void paged_out(void)
+{
+	uint32_t *mem = anon(SIZE);
+	struct vcpu *v = start(MODE_LONG, mem);
+	int i;
+
+#ifdef MADV_PAGEOUT
+	for (i = 1; i < 10; i++) {
+		put(v, 3 * PG, i * 11);
+		madvise(mem, SIZE, MADV_PAGEOUT);
+		EXPECT_EQ(get(v, 3 * PG), i * 11);
+		madvise(mem, SIZE, MADV_COLD);
+		put(v, 3 * PG, i);
+		EXPECT_EQ(mem[3 * PG / 4], i);
+	}
+#endif
+	munmap(mem, SIZE);
+}
+
 int main(void)
 {
 	static const struct ktap_case cases[] = {
@@ -437,7 +487,8 @@ int main(void)
 		{ "moved", moved }, { "copied_on_write", copied_on_write },
 		{ "large_pages", large_pages }, { "misaligned_large", misaligned_large },
 		{ "under_running_guest", under_running_guest },
-		{ "shared_memory", shared_memory },
+		{ "shared_memory", shared_memory }, { "punched_hole", punched_hole },
+		{ "paged_out", paged_out },
 	};
 
 	vmtest_init();
