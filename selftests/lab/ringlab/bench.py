@@ -8,6 +8,7 @@ figures of different boots are not compared.
 
 import re
 import statistics
+import textwrap
 
 from . import boot, build, guest, kernels
 from .qemu import HostOptions
@@ -19,6 +20,20 @@ DEADLINE = 120
 DEFAULT_GUESTS = ("686", "amd64")
 SIDES = {"svm": ("/dev/ringvm-svm", "insmod /lab/ringvm.ko", "rmmod ringvm"),
          "kvm": ("/dev/kvm", "modprobe kvm-amd", "rmmod kvm_amd kvm")}
+
+# The counters of the two sides that count the same thing.
+PAIRS = (("exits", "exits", "exits"),
+         ("  port I/O", "exit_io", "io_exits"),
+         ("  MMIO", "user_mmio", "mmio_exits"),
+         ("  nested page fault", "exit_npf", "pf_taken"),
+         ("  host's interrupt", "exit_intr", "irq_exits"),
+         ("  interrupt window", "exit_irq_window", "irq_window_exits"),
+         ("  HLT", "exit_hlt", "halt_exits"),
+         ("interrupts injected", "inject_irq", "irq_injections"),
+         ("instructions emulated", "emulated", "insn_emulation"),
+         ("TLB flushes", "tlb_flush", "tlb_flush"),
+         ("pages mapped, 4 KiB", "pages_4k", "pages_4k"),
+         ("pages mapped, 2 MiB", "pages_2m", "pages_2m"))
 
 
 def _script(side, name):
@@ -59,29 +74,45 @@ def _measure(name, rounds):
     raise LabError("the emulator died twice: no figures")
 
 
-def _row(text, ours, theirs, form="{:.2f}"):
-    ratio = f"{ours / theirs:.2f}" if theirs else "-"
-    show(f"  {text:<34} {form.format(ours):>12} {form.format(theirs):>12} {ratio:>8}")
+def _cells(text, ours, theirs, form):
+    """One line of the table; a figure that one side does not have stays empty."""
+    cells = ["" if v is None else form.format(v) for v in (ours, theirs)]
+    ratio = f"{ours / theirs:.2f}" if ours is not None and theirs else ""
+    show(f"  {text:<30} {cells[0]:>18} {cells[1]:>18} {ratio:>7}")
+
+
+def _times(text, key, figures):
+    medians, ranges = [], []
+    for side in SIDES:
+        values = [r[key] for r in figures[side]]
+        medians.append(statistics.median(values))
+        ranges.append(f"{min(values):.2f} to {max(values):.2f}")
+    _cells(text, *medians, "{:.2f}")
+    show(f"  {'  from, to':<30} {ranges[0]:>18} {ranges[1]:>18}")
+
+
+def _medians(rounds):
+    """The median of each counter; its name without the "vcpu." or "vm." in front."""
+    names = {name for r in rounds for name in r["stats"]}
+    return {name.split(".")[-1]: statistics.median(r["stats"].get(name, 0) for r in rounds)
+            for name in names}
 
 
 def _table(name, figures):
     show(f"\nguest {name} ({kernels.guest_kernel(name).name}), "
          f"medians of {len(figures['svm'])} rounds, one CPU")
-    show(f"  {'':<34} {'svm':>12} {'kvm-amd':>12} {'ratio':>8}")
-    for key, text in (("wall", "launcher's start to init, s"),
-                      ("uptime", "guest's uptime at init, s")):
-        _row(text, *(statistics.median(r[key] for r in figures[side]) for side in SIDES))
-    counts = {side: {} for side in SIDES}
-    for side in SIDES:
-        for stat in {s for r in figures[side] for s in r["stats"]}:
-            counts[side][stat] = statistics.median(r["stats"].get(stat, 0)
-                                                   for r in figures[side])
-    for stat in sorted(set(counts["svm"]) | set(counts["kvm"])):
-        ours, theirs = (counts[side].get(stat) for side in SIDES)
-        if ours or theirs:
-            cells = [f"{v:.0f}" if v is not None else "" for v in (ours, theirs)]
-            ratio = f"{ours / theirs:.2f}" if ours and theirs else ""
-            show(f"  {stat:<34} {cells[0]:>12} {cells[1]:>12} {ratio:>8}")
+    show(f"  {'':<30} {'svm':>18} {'kvm-amd':>18} {'ratio':>7}")
+    _times("launcher's start to init, s", "wall", figures)
+    _times("guest's uptime at init, s", "uptime", figures)
+    counts = {side: _medians(figures[side]) for side in SIDES}
+    for text, ours, theirs in PAIRS:
+        _cells(text, counts["svm"].get(ours), counts["kvm"].get(theirs), "{:.0f}")
+    for side, column in (("svm", 1), ("kvm", 2)):
+        paired = {pair[column] for pair in PAIRS}
+        rest = [f"{stat} {value:.0f}" for stat, value in sorted(counts[side].items())
+                if value and stat not in paired]
+        show(textwrap.fill(f"{side} alone: " + ", ".join(rest), 92, initial_indent="  ",
+                           subsequent_indent="    "))
 
 
 def bench(chosen, rounds):

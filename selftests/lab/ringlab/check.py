@@ -22,6 +22,7 @@ END_OF_CONSOLE = 40
 def _host_side(report, name, arguments):
     """Run one host-side test; its KTAP lines count, if it prints any."""
     lines = []
+    started = time.monotonic()
     env = dict(os.environ, RINGVM_TEST_KERNEL=str(kernels.guest_kernel("686")))
     with subprocess.Popen(["make", "-s", "--no-print-directory", *arguments],
                           cwd=TOP, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL,
@@ -31,6 +32,7 @@ def _host_side(report, name, arguments):
             report.nested(lines[-1])
         status = process.wait()
     word = f"exit {status}" if status >= 0 else f"signal {-status}"
+    report.remark(f"{name}: {time.monotonic() - started:.1f} s")
     report.add(name, ktap.parse_all(name, lines, word) or [Result("ok", name)])
 
 
@@ -137,6 +139,7 @@ class Batch:
 
     def _verdict(self, test, job):
         """Results of a job that came to an end, be it a bad one."""
+        self.report.remark(f"{test.name}: {job.seconds:.1f} s")
         if job.outcome in (PASS, FAIL):
             results = test.judge(job)
         else:
