@@ -182,6 +182,9 @@ int rvm_hw_get(const struct rvm_mode *mode)
 		rvm_hw_users[call.index]++;
 	mutex_unlock(&rvm_main_lock);
 	cpus_read_unlock();
+	if (err == -EBUSY)
+		pr_info_ratelimited("%s: the hardware is in use by another hypervisor module (see lsmod for kvm_amd, kvm_intel): end its VMs, or unload it\n",
+				    mode->name);
 	return err;
 }
 

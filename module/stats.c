@@ -7,6 +7,7 @@
  * without: on x86-64 a value may be old but is never torn.
  */
 #include <linux/anon_inodes.h>
+#include <linux/dcache.h>
 #include <linux/debugfs.h>
 #include <linux/file.h>
 #include <linux/fs.h>
@@ -200,9 +201,19 @@ static void rvm_stats_files(struct dentry *dir, const struct rvm_stat_desc *desc
  */
 void rvm_vm_debugfs(struct rvm_vm *vm, int fd)
 {
-	char name[32];
+	static atomic_t serial;
+	struct dentry *there;
+	char name[48];
 
 	snprintf(name, sizeof(name), "%d-%d", vm->creator, fd);
+	/* A VM whose descriptor was closed lives on in its vCPUs', and the number
+	 * has come round again. */
+	there = debugfs_lookup(name, rvm_debugfs);
+	if (there) {
+		dput(there);
+		snprintf(name, sizeof(name), "%d-%d-%u", vm->creator, fd,
+			 (u32)atomic_inc_return(&serial));
+	}
 	vm->debugfs = debugfs_create_dir(name, rvm_debugfs);
 	rvm_stats_files(vm->debugfs, rvm_vm_descs, ARRAY_SIZE(rvm_vm_descs), &vm->stats);
 }
