@@ -9,9 +9,9 @@ class LabError(Exception):
 
 
 def say(text):
-    """Print one progress line."""
-    sys.stdout.write(f"[lab] {text}\n")
-    sys.stdout.flush()
+    """Print one progress line; standard output is left to results."""
+    sys.stderr.write(f"[lab] {text}\n")
+    sys.stderr.flush()
 
 
 def show(text):
