@@ -38,6 +38,24 @@ static bool type_allows(u32 attr, u32 acc)
 	return !(acc & RVM_ACC_WRITE) || (attr & RVM_SEG_W);
 }
 
+bool rvm_in_limit(const struct rvm_insn *insn, const struct rvm_seg *s, u32 off, u32 len)
+{
+	u32 last = off + len - 1;
+
+	if ((s->attr & (RVM_SEG_CODE | RVM_SEG_E)) == RVM_SEG_E && rvm_is_protmode(insn->cpu)) {
+		u32 top = s->attr & RVM_SEG_DB ? 0xffffffff : 0xffff;
+
+		return off > s->limit && last >= off && last <= top;
+	}
+	/*
+	 * Across the top of a segment of 4 GiB: SDM vol. 3 §5.3 leaves it open.
+	 * Intel's CPUs wrap, AMD's fault.
+	 */
+	if (s->limit == 0xffffffff && insn->intel)
+		return true;
+	return last >= off && last <= s->limit;
+}
+
 int rvm_linear_slow(struct rvm_insn *insn, u32 seg, u64 ea, u32 len, u32 acc, u64 *gla)
 {
 	const struct rvm_cpu *cpu = insn->cpu;
@@ -51,26 +69,13 @@ int rvm_linear_slow(struct rvm_insn *insn, u32 seg, u64 ea, u32 len, u32 acc, u6
 			return seg_fault(insn, seg, acc);
 		*gla = lin;
 	} else {
-		u32 off = ea, last = off + len - 1;
-		bool ok;
+		u32 off = ea;
 
 		if (s->attr & RVM_SEG_UNUSABLE)
 			return seg_fault(insn, seg, acc);
 		if (rvm_prot_not_v86(cpu) && !type_allows(s->attr, acc))
 			return seg_fault(insn, seg, acc);
-		if ((s->attr & (RVM_SEG_CODE | RVM_SEG_E)) == RVM_SEG_E && rvm_is_protmode(cpu)) {
-			u32 top = s->attr & RVM_SEG_DB ? 0xffffffff : 0xffff;
-
-			ok = off > s->limit && last >= off && last <= top;
-		} else {
-			/*
-			 * A limit of 4 GiB never faults: an access across the
-			 * top wraps, as on every CPU of today (SDM vol. 3
-			 * §5.3 leaves it open).
-			 */
-			ok = s->limit == 0xffffffff || (last >= off && last <= s->limit);
-		}
-		if (!ok)
+		if (!rvm_in_limit(insn, s, off, len))
 			return seg_fault(insn, seg, acc);
 		*gla = (u32)(s->base + off);
 	}
@@ -323,6 +328,9 @@ static const rvm_exec_fn exec_table[RVM_NR_OPS] = {
 	F(INS, ins), F(OUTS, outs), F(IN, in), F(OUT, out),
 	F(JCC, jcc), F(JMP, jmp), F(CALL, call), F(RET, ret), F(LOOP, loop),
 	F(LOOPE, loop), F(LOOPNE, loop), F(JCXZ, jcxz), F(BOUND, bound),
+	F(JMPF, jmpf), F(CALLF, callf), F(RETF, retf), F(IRET, iret), F(INT, int),
+	F(INT3, int3), F(INT1, int1), F(INTO, into),
+	F(SYSCALL, syscall), F(SYSRET, sysret), F(SYSENTER, sysenter), F(SYSEXIT, sysexit),
 	F(MOV_FROM_SREG, mov_from_sreg), F(MOV_TO_SREG, mov_to_sreg),
 	F(PUSH_SREG, push_sreg), F(POP_SREG, pop_sreg), F(LFARPTR, lfarptr),
 	F(ARPL, arpl), F(LAR, lar), F(LSL, lar), F(VERR, verr), F(VERW, verr),

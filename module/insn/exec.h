@@ -158,6 +158,7 @@ static __always_inline u64 rvm_ea(const struct rvm_insn *insn, const struct rvm_
  * Segment checks of an access (SDM vol. 3 §5.3, 5.5; APM vol. 2 §4.12), and
  * the linear address.  @acc: RVM_ACC_*.
  */
+bool rvm_in_limit(const struct rvm_insn *insn, const struct rvm_seg *s, u32 off, u32 len);
 int rvm_linear_slow(struct rvm_insn *insn, u32 seg, u64 ea, u32 len, u32 acc, u64 *gla);
 
 static __always_inline int rvm_linear(struct rvm_insn *insn, const struct rvm_decoded *d,
@@ -337,7 +338,11 @@ int rvm_check_io(struct rvm_insn *insn, u16 port, u32 size);
 	X(fpu) X(undefined) \
 	/* exec_seg.c */ \
 	X(mov_from_sreg) X(mov_to_sreg) X(push_sreg) X(pop_sreg) X(lfarptr) \
-	X(arpl) X(lar) X(verr) X(sldt) X(lldt) X(ltr)
+	X(arpl) X(lar) X(verr) X(sldt) X(lldt) X(ltr) \
+	/* exec_far.c */ \
+	X(jmpf) X(callf) X(retf) X(iret) \
+	/* exec_event.c */ \
+	X(int) X(int3) X(int1) X(into) X(syscall) X(sysret) X(sysenter) X(sysexit)
 
 #define X(n) int rvm_x_##n(struct rvm_insn *insn, const struct rvm_decoded *d);
 RVM_EXECS(X)

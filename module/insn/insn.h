@@ -163,6 +163,21 @@ struct rvm_insn {
 int rvm_insn_step(struct rvm_insn *insn);
 
 /**
+ * rvm_insn_deliver - give the guest an exception or interrupt
+ * @event: what; insn->fault may be passed
+ * @len: length of the INT n, INT3, INTO or INT1 that caused it, for event->soft
+ * @external: an interrupt from outside, not an exception
+ *
+ * Through the IVT or IDT of the present mode, task gates included; CR2, DR6 and
+ * DR7.GD are set as the exception demands.  Returns RVM_INSN_OK with RIP at the
+ * handler, RVM_INSN_FAULT when the delivery itself faults (the caller makes a
+ * double fault of it, or delivers that one, by SDM vol. 3 table 6-5), or what a
+ * callback said.
+ */
+int rvm_insn_deliver(struct rvm_insn *insn, const struct rvm_fault *event, u32 len,
+		     bool external);
+
+/**
  * rvm_insn_fetch_decode - fetch and decode only
  *
  * For a caller that needs the length or the bytes of the instruction at

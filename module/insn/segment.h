@@ -83,6 +83,56 @@ int rvm_seg_load_ss(struct rvm_insn *insn, u16 sel, u32 cpl, u8 vector, struct r
 /* After a return outwards: segments that the new CPL may not hold become null. */
 void rvm_seg_drop(struct rvm_insn *insn, u32 cpl);
 
+/*
+ * A stack that may not be the present one: of an inner ring on the way in, or
+ * read with the present one's rules on the way out.
+ */
+struct rvm_xstack {
+	struct rvm_seg ss;
+	u64 sp;
+	u32 asize;
+	u32 acc;	/* RVM_ACC_IMPLICIT where the ring entered is not ring 3 */
+	u16 err;	/* error code of #SS */
+	bool flat;	/* 64-bit: canonical check only */
+};
+
+void rvm_xstack_begin(const struct rvm_insn *insn, struct rvm_xstack *s);
+void rvm_xstack_set(const struct rvm_insn *insn, struct rvm_xstack *s,
+		    const struct rvm_seg *ss, u64 sp, u32 cpl, bool flat);
+int rvm_xpush(struct rvm_insn *insn, struct rvm_xstack *s, u32 size, u64 val);
+int rvm_xpop(struct rvm_insn *insn, struct rvm_xstack *s, u32 size, u64 *val);
+
+/* Stack pointer and SS that the TSS holds for ring @cpl; @vector #TS on failure. */
+int rvm_tss_stack(struct rvm_insn *insn, u32 cpl, u16 ext, u16 *ss, u64 *sp);
+
+/* The code segment and RIP a far transfer ends in; checked, accessed bit set. */
+struct rvm_target {
+	struct rvm_seg cs;
+	u64 rip;
+	u32 cpl;
+};
+
+/* RIP within @cs, or canonical for a 64-bit one. */
+int rvm_check_target(struct rvm_insn *insn, const struct rvm_seg *cs, u64 rip);
+
+void rvm_commit_target(struct rvm_insn *insn, const struct rvm_target *t);
+
+/* Flags that IRET takes from its image (SDM vol. 2, IRET). */
+u64 rvm_iret_mask(const struct rvm_cpu *cpu, u32 size);
+
+enum rvm_task_how { RVM_TASK_JMP, RVM_TASK_CALL, RVM_TASK_IRET, RVM_TASK_INT };
+
+/**
+ * rvm_task_switch - hardware task switch (SDM vol. 3 §7.3)
+ * @sel: selector of the new task's TSS
+ * @how: what causes it
+ * @next_rip: RIP saved in the old task
+ * @error: error code to push in the new task, or -1
+ * @ext: EXT bit for error codes
+ */
+int rvm_task_switch(struct rvm_insn *insn, u16 sel, enum rvm_task_how how, u64 next_rip,
+		    s64 error, u16 ext);
+
 int rvm_x_sel_fault(struct rvm_insn *insn, u8 vector, u16 sel);
 
 #endif /* RVM_INSN_SEGMENT_H */

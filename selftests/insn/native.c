@@ -437,7 +437,13 @@ static bool interpret(const struct tcase *t, struct outcome *o)
 	} while (rc == RVM_INSN_RETRY && !t->step && ++rounds < 100000);
 	if (w.hit_foreign)
 		return false;
-	if (rc == RVM_INSN_FAULT) {
+	if (rc == RVM_INSN_FAULT && w.insn.fault.soft) {
+		/* a trap: the kernel reports it with RIP behind the instruction */
+		c->rip = rvm_next_rip(&w.insn, &t->d);
+		rc = RVM_INSN_OK;
+		o->fault = w.insn.fault.vector;
+		o->error = o->cr2 = 0;
+	} else if (rc == RVM_INSN_FAULT) {
 		o->fault = w.insn.fault.vector;
 		o->error = w.insn.fault.error;
 		o->cr2 = w.insn.fault.cr2;
