@@ -305,7 +305,11 @@ static long rvm_vcpu_interrupt(struct rvm_vcpu *v, const void __user *argp)
 /* KVM_NMI (§4.64): one in service and one waiting is all that a CPU keeps. */
 static long rvm_vcpu_nmi(struct rvm_vcpu *v)
 {
-	atomic_add_unless(&v->ev.nmi.pending, 1, 2);
+	int limit = v->ev.nmi.masked || v->ev.nmi.injected ? 1 : 2;
+
+	/* No client but this thread adds; the run loop only takes away. */
+	if (atomic_read(&v->ev.nmi.pending) < limit)
+		atomic_inc(&v->ev.nmi.pending);
 	return 0;
 }
 

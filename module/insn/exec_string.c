@@ -46,10 +46,12 @@ typedef int (*iteration_fn)(struct rvm_insn *insn, const struct rvm_decoded *d, 
 
 /*
  * @fn does up to @max iterations at once (one, but for INS and OUTS) and says
- * in *n how many.  @compare: REPE and REPNE end by ZF too.
+ * in *n how many.  @compare: REPE and REPNE end by ZF too.  @port: one call of
+ * @fn ends the slice, so that an attempt that is run again makes the same
+ * batches.
  */
 static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decoded *d,
-				  iteration_fn fn, bool compare)
+				  iteration_fn fn, bool compare, bool port)
 {
 	struct rvm_cpu *cpu = insn->cpu;
 	u32 left = cpu->rflags & RVM_FL_TF ? 1 : REP_SLICE, n = 1;
@@ -79,7 +81,7 @@ static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decode
 		if (insn->ops->commit)
 			insn->ops->commit(insn);
 		left -= n;
-		if (!left)
+		if (!left || port)
 			return RVM_INSN_RETRY;
 	}
 }
@@ -101,7 +103,7 @@ static int movs_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 
 int rvm_x_movs(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
-	return repeat(insn, d, movs_one, false);
+	return repeat(insn, d, movs_one, false, false);
 }
 
 static int stos_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
@@ -117,7 +119,7 @@ static int stos_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 
 int rvm_x_stos(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
-	return repeat(insn, d, stos_one, false);
+	return repeat(insn, d, stos_one, false, false);
 }
 
 static int lods_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
@@ -134,7 +136,7 @@ static int lods_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 
 int rvm_x_lods(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
-	return repeat(insn, d, lods_one, false);
+	return repeat(insn, d, lods_one, false, false);
 }
 
 static int cmps_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
@@ -155,7 +157,7 @@ static int cmps_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 
 int rvm_x_cmps(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
-	return repeat(insn, d, cmps_one, true);
+	return repeat(insn, d, cmps_one, true, false);
 }
 
 static int scas_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
@@ -173,7 +175,7 @@ static int scas_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 
 int rvm_x_scas(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
-	return repeat(insn, d, scas_one, true);
+	return repeat(insn, d, scas_one, true, false);
 }
 
 /* ---- port I/O ---- */
@@ -228,7 +230,7 @@ int rvm_x_ins(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	/* permission comes first, even where rCX is zero */
 	TRY(rvm_check_io(insn, insn->cpu->gpr[RVM_RDX], d->opnd[0].size));
-	return repeat(insn, d, ins_some, false);
+	return repeat(insn, d, ins_some, false, true);
 }
 
 static int outs_some(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
@@ -256,7 +258,7 @@ static int outs_some(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max
 int rvm_x_outs(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	TRY(rvm_check_io(insn, insn->cpu->gpr[RVM_RDX], d->opnd[1].size));
-	return repeat(insn, d, outs_some, false);
+	return repeat(insn, d, outs_some, false, true);
 }
 
 static u16 port_of(const struct rvm_insn *insn, const struct rvm_decoded *d, u32 n)

@@ -29,6 +29,14 @@ SYM_FUNC_START(svm_vmrun)
 	push	%rsi			/* gpr: popped second */
 	push	%rdx			/* host_pa: popped first */
 
+	/*
+	 * With V_INTR_MASKING the host's IF, as it is at VMRUN, decides whether
+	 * physical interrupts end the guest (APM vol. 2 §15.21.1).  GIF is
+	 * clear: none is taken here.  Not right before VMRUN: STI's shadow would
+	 * be seen in the guest.
+	 */
+	sti
+
 	mov	%rdi, %rax		/* VMRUN, VMLOAD, VMSAVE take RAX */
 	mov	%rsi, %rdi
 
@@ -57,12 +65,6 @@ SYM_FUNC_START(svm_vmrun)
 	VM_CLEAR_CPU_BUFFERS
 #endif
 
-	/*
-	 * With V_INTR_MASKING the host's IF, as it is at VMRUN, decides whether
-	 * physical interrupts end the guest (APM vol. 2 §15.21.1).  GIF is
-	 * clear: none is taken here.
-	 */
-	sti
 	vmrun	%rax
 	cli
 

@@ -182,7 +182,8 @@ static int svm_exit_cr(struct rvm_vcpu *v)
 static int svm_exit_dr(struct rvm_vcpu *v)
 {
 	v->stats.exit_dr++;
-	return rvm_emulate_one(v);
+	svm_own_drs(to_svm(v), true);
+	return 1;
 }
 
 static int svm_exit_xsetbv(struct rvm_vcpu *v)

@@ -265,9 +265,7 @@ static void svm_load(struct rvm_vcpu *v, int cpu)
 	}
 
 	s->host_saved = false;
-	/* The kernel itself never reads TSC_AUX; userspace's RDTSCP does, after put. */
-	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		wrmsrl(MSR_TSC_AUX, v->cpu.tsc_aux);
+	s->tsc_aux = vdso_encode_cpunode(cpu, cpu_to_node(cpu));
 }
 
 static void svm_put(struct rvm_vcpu *v)
@@ -275,8 +273,10 @@ static void svm_put(struct rvm_vcpu *v)
 	/* Same value as the kernel sets at boot: CPU number and node. */
 	int cpu = smp_processor_id();
 
-	if (boot_cpu_has(X86_FEATURE_RDTSCP))
-		wrmsrl(MSR_TSC_AUX, vdso_encode_cpunode(cpu, cpu_to_node(cpu)));
+	u64 host = vdso_encode_cpunode(cpu, cpu_to_node(cpu));
+
+	if (to_svm(v)->tsc_aux != host)
+		wrmsrl(MSR_TSC_AUX, host);
 }
 
 /* ---- 6. entry ----------------------------------------------------------- */
@@ -297,8 +297,9 @@ static void svm_new_asid(struct svm_vcpu *s, struct svm_cpu *c)
 
 /*
  * The guest's DR0 to DR3 go into the hardware only while its DR7 makes use of
- * them; its accesses to debug registers are intercepted.  The VMCB holds DR6
- * and DR7, and VMEXIT leaves the hardware's DR7 cleared (§15.6).
+ * them, or after it touched a debug register: the first access exits, and then
+ * the registers are the guest's until the next exit.  The VMCB holds DR6 and
+ * DR7, and VMEXIT leaves the hardware's DR7 cleared (§15.6).
  */
 static void svm_load_drs(struct rvm_vcpu *v)
 {
@@ -307,6 +308,22 @@ static void svm_load_drs(struct rvm_vcpu *v)
 	set_debugreg(v->cpu.dr[2], 2);
 	set_debugreg(v->cpu.dr[3], 3);
 	to_svm(v)->drs_loaded = true;
+}
+
+static void svm_unload_drs(struct rvm_vcpu *v)
+{
+	struct svm_vcpu *s = to_svm(v);
+
+	if (s->drs_owned) {
+		get_debugreg(v->cpu.dr[0], 0);
+		get_debugreg(v->cpu.dr[1], 1);
+		get_debugreg(v->cpu.dr[2], 2);
+		get_debugreg(v->cpu.dr[3], 3);
+		svm_own_drs(s, false);
+	}
+	s->drs_loaded = false;
+	if (hw_breakpoint_active())
+		hw_breakpoint_restore();
 }
 
 static noinstr void svm_world_switch(struct rvm_vcpu *v, struct svm_vcpu *s, u64 host_pa)
@@ -332,10 +349,15 @@ static void svm_enter(struct rvm_vcpu *v)
 		asm volatile("vmsave" :: "a" (page_to_phys(c->host)) : "memory");
 		s->host_saved = true;
 	}
+	/* The kernel itself never reads TSC_AUX; userspace's RDTSCP does, after put. */
+	if (unlikely(s->tsc_aux != v->cpu.tsc_aux) && boot_cpu_has(X86_FEATURE_RDTSCP)) {
+		s->tsc_aux = v->cpu.tsc_aux;
+		wrmsrl(MSR_TSC_AUX, s->tsc_aux);
+	}
 	svm_flush(v);
 	if (s->asid_gen != c->asid_gen)
 		svm_new_asid(s, c);
-	if (unlikely(s->vmcb->save.dr7 & 0xff))
+	if (unlikely(s->drs_owned || (s->vmcb->save.dr7 & 0xff)))
 		svm_load_drs(v);
 	ctl->clean = svm_features.clean_bits ? SVM_CLEAN_ALL & ~s->dirty : 0;
 
@@ -347,11 +369,8 @@ static void svm_enter(struct rvm_vcpu *v)
 	/* A held NMI is taken here, by the host's own handler. */
 	asm volatile("stgi" ::: "memory");
 
-	if (unlikely(s->drs_loaded)) {
-		s->drs_loaded = false;
-		if (hw_breakpoint_active())
-			hw_breakpoint_restore();
-	}
+	if (unlikely(s->drs_loaded))
+		svm_unload_drs(v);
 	ctl->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	s->dirty = 0;
 	svm_collect(v);
@@ -372,6 +391,20 @@ static void svm_set_tsc_offset(struct rvm_vcpu *v)
 	s->dirty |= SVM_CLEAN_INTERCEPTS;
 }
 
+static void svm_exit_info(struct rvm_vcpu *v, struct rvm_exit_info *info)
+{
+	const struct svm_vcpu *s = to_svm(v);
+
+	*info = (struct rvm_exit_info) {
+		.reason = s->exit_code,
+		.isa = 2,		/* as kvm:kvm_exit numbers it */
+		.info1 = s->info1,
+		.info2 = s->info2,
+		.intr_info = s->intr_info,
+		.error_code = s->intr_error,
+	};
+}
+
 /* ---- 7. the seam -------------------------------------------------------- */
 
 const struct rvm_mode rvm_mode_svm = {
@@ -389,6 +422,7 @@ const struct rvm_mode rvm_mode_svm = {
 	.put			= svm_put,
 	.fetch			= svm_fetch,
 	.enter			= svm_enter,
+	.exit_info		= svm_exit_info,
 	.handle			= svm_handle_exit,
 	.inject_exception	= svm_inject_exception,
 	.inject_irq		= svm_inject_irq,

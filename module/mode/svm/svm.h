@@ -32,6 +32,8 @@
 #define SVM_CLEAN_LBR		(1u << 10)
 #define SVM_CLEAN_ALL		0x7ffu
 
+#define SVM_INTERCEPT_ALL_DRS	0x00ff00ffu	/* reads and writes of DR0 to DR7 */
+
 /* exit_int_info, event_inj (APM vol. 2 §15.20) */
 #define SVM_EVT_VECTOR		0xffu
 #define SVM_EVT_TYPE		(7u << 8)
@@ -49,6 +51,8 @@
  * @asid_gen: per-CPU generation that control.asid was taken from
  * @host_saved: this CPU's svm_cpu.host holds the host's VMSAVE state
  * @drs_loaded: the hardware's DR0 to DR3 are the guest's
+ * @drs_owned: and it may change them without an exit
+ * @tsc_aux: what the hardware's TSC_AUX holds, while loaded
  * @nmi_iret: an IRET that ends NMI blocking is about to run at @nmi_iret_rip
  * @nmi_step: single-stepping over that IRET because an NMI waits
  * @nmi_step_tf: the guest's own TF at that time
@@ -60,11 +64,13 @@ struct svm_vcpu {
 	struct vmcb *vmcb;
 	u64 pa;
 	u64 asid_gen;
+	u64 tsc_aux;
 	u64 nmi_iret_rip;
 	bool nmi_iret;
 	bool nmi_step;
 	bool nmi_step_tf;
 	bool drs_loaded;
+	bool drs_owned;
 	bool host_saved;
 	u32 dirty;
 
@@ -97,6 +103,14 @@ static inline void svm_set_intercept(struct svm_vcpu *s, u32 bit, bool on)
 	if (!!(*word & mask) == on)
 		return;
 	*word ^= mask;
+	s->dirty |= SVM_CLEAN_INTERCEPTS;
+}
+
+/* Debug registers without an exit, or with one at the first access. */
+static inline void svm_own_drs(struct svm_vcpu *s, bool own)
+{
+	s->drs_owned = own;
+	s->vmcb->control.intercepts[INTERCEPT_DR] = own ? 0 : SVM_INTERCEPT_ALL_DRS;
 	s->dirty |= SVM_CLEAN_INTERCEPTS;
 }
 

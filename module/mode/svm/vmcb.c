@@ -19,10 +19,6 @@
  */
 static const u8 svm_intercepts[] = {
 	INTERCEPT_CR4_WRITE, INTERCEPT_CR8_WRITE, INTERCEPT_SELECTIVE_CR0,
-	INTERCEPT_DR0_READ, INTERCEPT_DR1_READ, INTERCEPT_DR2_READ, INTERCEPT_DR3_READ,
-	INTERCEPT_DR4_READ, INTERCEPT_DR5_READ, INTERCEPT_DR6_READ, INTERCEPT_DR7_READ,
-	INTERCEPT_DR0_WRITE, INTERCEPT_DR1_WRITE, INTERCEPT_DR2_WRITE, INTERCEPT_DR3_WRITE,
-	INTERCEPT_DR4_WRITE, INTERCEPT_DR5_WRITE, INTERCEPT_DR6_WRITE, INTERCEPT_DR7_WRITE,
 	/* #DB and #AC: a guest whose handler's stack raises them again would
 	 * keep the CPU in microcode for ever (CVE-2015-8104, CVE-2015-5307).
 	 * #MC is the host's. */
@@ -46,6 +42,7 @@ void svm_vmcb_init(struct rvm_vcpu *v, u64 iopm_pa, u64 msrpm_pa)
 
 	for (i = 0; i < ARRAY_SIZE(svm_intercepts); i++)
 		svm_set_intercept(s, svm_intercepts[i], true);
+	svm_own_drs(s, false);
 	ctl->iopm_base_pa = iopm_pa;
 	ctl->msrpm_base_pa = msrpm_pa;
 	ctl->int_ctl = V_INTR_MASKING_MASK;
@@ -109,7 +106,7 @@ void svm_fetch(struct rvm_vcpu *v, u32 groups)
 		c->efer = save->efer & ~EFER_SVME;
 	}
 	if (groups & RVM_G_DR) {
-		/* DR0 to DR3 change by intercepted writes only. */
+		/* DR0 to DR3 come back by svm_unload_drs(). */
 		c->dr6 = save->dr6;
 		c->dr7 = save->dr7;
 	}
