@@ -2,10 +2,9 @@
 # The part of tools/testing/selftests/lib.mk that these tests use: same
 # variables, same targets.
 #
-# In: TEST_GEN_PROGS, TEST_PROGS, LOCAL_HDRS, CFLAGS, LDFLAGS, LDLIBS; OUTPUT
-# (default: this folder), INSTALL_PATH.
+# In: TEST_GEN_PROGS, TEST_PROGS, LOCAL_HDRS, CFLAGS, LDFLAGS, LDLIBS, OUTPUT;
+# INSTALL_PATH (default: kselftest_install here).
 
-OUTPUT ?= $(CURDIR)
 INSTALL_PATH ?= $(CURDIR)/kselftest_install
 CC ?= gcc
 
@@ -24,6 +23,7 @@ run_tests: all
 
 install: all
 	install -d $(INSTALL_PATH)
+	install -m 644 settings $(INSTALL_PATH)
 	install -m 755 run_programs $(TEST_GEN_PROGS) $(TEST_PROGS) $(INSTALL_PATH)
 	printf '%s\n' $(notdir $(TEST_GEN_PROGS) $(TEST_PROGS)) > $(INSTALL_PATH)/programs
 

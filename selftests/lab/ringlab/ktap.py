@@ -42,6 +42,8 @@ def parse(name, lines, status):
                 state = "failed"
             else:
                 state = "skipped" if note.upper().startswith("SKIP") else "ok"
+            if state == "skipped":
+                note = note[len("SKIP"):].strip()
             results.append(Result(state, f"{name}: {what or number}", note))
     if plan is None:
         wrong.append("no plan")

@@ -19,7 +19,7 @@ class Parse(unittest.TestCase):
     def test_names_and_reasons(self):
         results = ktap.parse("t", ["1..2", "ok 1 - a b", "ok 2 c # SKIP why not"], "exit 0")
         self.assertEqual([(r.name, r.why) for r in results],
-                         [("t: a b", ""), ("t: c", "SKIP why not")])
+                         [("t: a b", ""), ("t: c", "why not")])
 
     def test_failure(self):
         self.assertEqual(states(["1..1", "not ok 1 a"], "exit 1"), ["failed"])
@@ -41,6 +41,14 @@ class Parse(unittest.TestCase):
 
     def test_all_skipped(self):
         self.assertEqual(states(["1..0 # SKIP no device"], "exit 4"), ["skipped"])
+
+    def test_several_programs(self):
+        both = ["KTAP version 1", "1..1", "ok 1 a", "KTAP version 1", "1..2", "ok 1 b"]
+        self.assertEqual([r.state for r in ktap.parse_all("t", both, "exit 2")],
+                         ["ok", "ok", "failed"])
+        self.assertEqual([r.state for r in ktap.parse_all("t", both[:3], "exit 2")],
+                         ["ok", "failed"])
+        self.assertEqual([r.state for r in ktap.parse_all("t", [], "exit 2")], ["failed"])
 
     def test_nested_lines_do_not_count(self):
         self.assertEqual(states(["1..1", "  1..2", "  not ok 1 x", "ok 1 a"]), ["ok"])
