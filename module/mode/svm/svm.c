@@ -272,7 +272,6 @@ static void svm_put(struct rvm_vcpu *v)
 {
 	/* Same value as the kernel sets at boot: CPU number and node. */
 	int cpu = smp_processor_id();
-
 	u64 host = vdso_encode_cpunode(cpu, cpu_to_node(cpu));
 
 	if (to_svm(v)->tsc_aux != host)
