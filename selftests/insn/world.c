@@ -60,6 +60,45 @@ static u8 *byte_at(struct world *w, u64 gla)
 	return &r->mem[gla - r->start];
 }
 
+enum { LOG_READ, LOG_WRITE, LOG_CMPXCHG, LOG_IN, LOG_OUT };
+
+/* True if this access was answered before; @data receives what it gave. */
+static bool from_log(struct world *w, u32 kind, u64 gla, void *data, u32 len)
+{
+	u32 n = w->log_pos;
+
+	if (!w->replay || n == w->log_n)
+		return false;
+	if (w->log[n].kind != kind || w->log[n].gla != gla || w->log[n].len != len)
+		w->mismatch = true;
+	if (data)
+		memcpy(data, w->log[n].data, len);
+	w->log_pos++;
+	return true;
+}
+
+static void to_log(struct world *w, u32 kind, u64 gla, const void *data, u32 len)
+{
+	if (!w->replay)
+		return;
+	if (w->log_n == MAX_LOG || len > RVM_INSN_BUF)
+		abort();
+	w->log[w->log_n].kind = kind;
+	w->log[w->log_n].gla = gla;
+	w->log[w->log_n].len = len;
+	if (data)
+		memcpy(w->log[w->log_n].data, data, len);
+	w->log_n++;
+	w->log_pos++;
+}
+
+static void op_commit(struct rvm_insn *insn)
+{
+	struct world *w = world_of(insn);
+
+	w->log_n = w->log_pos = 0;
+}
+
 /* EXIT at the chosen access, once; afterwards answers come from the log. */
 static bool exit_now(struct world *w)
 {
@@ -82,10 +121,13 @@ static int op_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
 	rc = check(w, gla, len, acc & ~RVM_ACC_WRITE);
 	if (rc)
 		return rc;
+	if (from_log(w, LOG_READ, gla, buf, len))
+		return 0;
 	if (exit_now(w))
 		return RVM_INSN_EXIT;
 	for (i = 0; i < len; i++)
 		((u8 *)buf)[i] = *byte_at(w, gla + i);
+	to_log(w, LOG_READ, gla, buf, len);
 	return 0;
 }
 
@@ -100,10 +142,13 @@ static int op_write(struct rvm_insn *insn, u64 gla, const void *buf, u32 len, u3
 	rc = check(w, gla, len, acc | RVM_ACC_WRITE);
 	if (rc)
 		return rc;
+	if (from_log(w, LOG_WRITE, gla, NULL, len))
+		return 0;
 	if (exit_now(w))
 		return RVM_INSN_EXIT;
 	for (i = 0; i < len; i++)
 		*byte_at(w, gla + i) = ((const u8 *)buf)[i];
+	to_log(w, LOG_WRITE, gla, NULL, len);
 	return 0;
 }
 
@@ -125,6 +170,8 @@ static int op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new
 	rc = check(w, gla, len, acc | RVM_ACC_WRITE);
 	if (rc)
 		return rc;
+	if (from_log(w, LOG_CMPXCHG, gla, old, len))
+		return 0;
 	if (exit_now(w))
 		return RVM_INSN_EXIT;
 	for (i = 0; i < len; i++)
@@ -133,6 +180,7 @@ static int op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new
 		for (i = 0; i < len; i++)
 			*byte_at(w, gla + i) = ((const u8 *)new_val)[i];
 	memcpy(old, found, len);
+	to_log(w, LOG_CMPXCHG, gla, old, len);
 	return 0;
 }
 
@@ -158,10 +206,15 @@ static int op_pio_in(struct rvm_insn *insn, u16 port, u32 size, u32 count, void 
 	struct world *w = world_of(insn);
 	u32 i;
 
+	if (size * count > RVM_INSN_BUF)
+		abort();
+	if (from_log(w, LOG_IN, port, data, size * count))
+		return 0;
 	if (exit_now(w))
 		return RVM_INSN_EXIT;
 	for (i = 0; i < size * count; i++)
 		((u8 *)data)[i] = port + i * 7;
+	to_log(w, LOG_IN, port, data, size * count);
 	return 0;
 }
 
@@ -170,10 +223,13 @@ static int op_pio_out(struct rvm_insn *insn, u16 port, u32 size, u32 count, cons
 	struct world *w = world_of(insn);
 	u32 i;
 
+	if (from_log(w, LOG_OUT, port, NULL, size * count))
+		return 0;
 	if (exit_now(w))
 		return RVM_INSN_EXIT;
 	for (i = 0; i < size * count; i++)
 		w->port_sum = w->port_sum * 31 + ((const u8 *)data)[i] + port;
+	to_log(w, LOG_OUT, port, NULL, size * count);
 	return 0;
 }
 
@@ -294,6 +350,7 @@ static const struct rvm_insn_ops ops = {
 	.invlpg = op_invlpg,
 	.wbinvd = op_wbinvd,
 	.hypercall = op_wbinvd,
+	.commit = op_commit,
 };
 
 void world_init(struct world *w)

@@ -16,6 +16,7 @@ struct region {
 };
 
 #define MAX_REGIONS	8
+#define MAX_LOG		64
 
 struct world {
 	struct rvm_insn insn;
@@ -30,6 +31,12 @@ struct world {
 	u32 accesses;		/* calls of read, write, cmpxchg, pio in this step */
 	u32 exit_at;		/* the access that returns EXIT, 0 for none */
 	bool exited;
+
+	/* accesses answered in an attempt that ended in EXIT: replayed in order */
+	bool replay;
+	bool mismatch;
+	u32 log_n, log_pos;
+	struct { u32 kind, len; u64 gla; u8 data[RVM_INSN_BUF]; } log[MAX_LOG];
 
 	u64 port_sum;		/* what went through ports, mixed */
 };
