@@ -576,6 +576,13 @@ static int special(struct ctx *c)
 {
 	struct rvm_decoded *d = c->d;
 
+	/* AMD's far pointers in memory have 32 bits at most (APM vol. 3, JMP far) */
+	if (d->osize == 8 && !(d->mode & RVM_DEC_INTEL)) {
+		if (d->op == RVM_OP_JMPF || d->op == RVM_OP_CALLF)
+			d->opnd[0].size = 6;
+		else if (d->op == RVM_OP_LFARPTR)
+			d->opnd[1].size = 6;
+	}
 	if (d->map == 0 && d->enc == RVM_ENC_LEGACY) {
 		switch (d->opcode) {
 		case 0x90:	/* NOP, unless REX.B makes it XCHG R8 */

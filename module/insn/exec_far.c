@@ -29,6 +29,17 @@ void rvm_xstack_begin(const struct rvm_insn *insn, struct rvm_xstack *s)
 	s->err = 0;
 }
 
+/* Alignment of what the program itself pushes and pops; inner stacks are exempt. */
+static int xstack_align(struct rvm_insn *insn, const struct rvm_xstack *s, u64 gla, u32 len)
+{
+	const struct rvm_cpu *cpu = insn->cpu;
+
+	if (unlikely((cpu->rflags & RVM_FL_AC) && (cpu->cr0 & RVM_CR0_AM) && cpu->cpl == 3) &&
+	    !(s->acc & RVM_ACC_IMPLICIT) && (gla & (len - 1)))
+		return rvm_x_fault(insn, RVM_AC, 0);
+	return 0;
+}
+
 static int xstack_addr(struct rvm_insn *insn, const struct rvm_xstack *s, u64 sp, u32 len, u64 *gla)
 {
 	bool la57 = insn->cpu->cr4 & RVM_CR4_LA57;
@@ -37,12 +48,12 @@ static int xstack_addr(struct rvm_insn *insn, const struct rvm_xstack *s, u64 sp
 		if (!rvm_canonical(sp, la57) || !rvm_canonical(sp + len - 1, la57))
 			return rvm_x_fault(insn, RVM_SSF, s->err);
 		*gla = sp;
-		return 0;
+		return xstack_align(insn, s, sp, len);
 	}
 	if ((s->ss.attr & RVM_SEG_UNUSABLE) || !rvm_in_limit(insn, &s->ss, sp, len))
 		return rvm_x_fault(insn, RVM_SSF, s->err);
 	*gla = (u32)(s->ss.base + sp);
-	return 0;
+	return xstack_align(insn, s, *gla, len);
 }
 
 int rvm_xpush(struct rvm_insn *insn, struct rvm_xstack *s, u32 size, u64 val)
@@ -298,21 +309,12 @@ static int system_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, u
 /* sel:offset of the operand, in the instruction or in memory */
 static int far_pointer(struct rvm_insn *insn, const struct rvm_decoded *d, u16 *sel, u64 *off)
 {
-	u32 size = d->opnd[0].size - 2;
-	u8 buf[10];
-	u64 gla;
-
 	if (d->opnd[0].kind == RVM_K_FAR) {
 		*off = d->imm;
 		*sel = d->imm2;
 		return 0;
 	}
-	TRY(rvm_mem_addr(insn, d, size + 2, RVM_ACC_READ, &gla));
-	TRY(rvm_read(insn, gla, buf, size + 2, 0));
-	*off = 0;
-	memcpy(off, buf, size);
-	memcpy(sel, buf + size, 2);
-	return 0;
+	return rvm_read_far_pointer(insn, d, d->opnd[0].size - 2, sel, off);
 }
 
 static int far_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, bool call)
@@ -339,6 +341,13 @@ static int far_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, bool
 	}
 	if (call) {
 		rvm_xstack_begin(insn, &s);
+		/* AMD pushes by the rules of the code segment that is called */
+		if (rvm_is_long(cpu) && !insn->intel && s.flat != !!(t.cs.attr & RVM_SEG_L)) {
+			rvm_xstack_set(insn, &s, &cpu->seg[RVM_SS], cpu->gpr[RVM_RSP],
+				       cpu->cpl, !s.flat);
+			s.acc = RVM_ACC_STACK;
+			s.err = 0;
+		}
 		TRY(rvm_xpush(insn, &s, d->osize, cpu->seg[RVM_CS].sel));
 		TRY(rvm_xpush(insn, &s, d->osize, rvm_next_rip(insn, d)));
 		xstack_commit(insn, &s);
@@ -397,15 +406,16 @@ static int return_ss(struct rvm_insn *insn, u16 sel, const struct rvm_target *t,
 	return rvm_seg_load_ss(insn, sel, t->cpl, RVM_GP, ss);
 }
 
-/* Put a stack pointer popped from an outer stack into rSP. */
+/*
+ * Put a stack pointer popped from an outer stack into rSP: a 16-bit stack takes
+ * 16 bits and leaves the rest, which is how ESP's upper half leaks.
+ */
 static void set_outer_sp(struct rvm_insn *insn, const struct rvm_target *t,
-			 const struct rvm_seg *ss, u32 size, u64 sp)
+			 const struct rvm_seg *ss, u64 sp)
 {
 	bool flat = rvm_is_long(insn->cpu) && (t->cs.attr & RVM_SEG_L);
-	u32 asize = flat ? 8 : ss->attr & RVM_SEG_DB ? 4 : 2;
 
-	/* a wider image than the stack's address size loads what there is */
-	rvm_set_gpr(insn->cpu, RVM_RSP, size > asize ? size : asize, sp);
+	rvm_set_gpr(insn->cpu, RVM_RSP, flat ? 8 : ss->attr & RVM_SEG_DB ? 4 : 2, sp);
 }
 
 int rvm_x_retf(struct rvm_insn *insn, const struct rvm_decoded *d)
@@ -436,7 +446,7 @@ int rvm_x_retf(struct rvm_insn *insn, const struct rvm_decoded *d)
 	TRY(return_ss(insn, ss_sel, &t, &ss));
 	rvm_commit_target(insn, &t);
 	cpu->seg[RVM_SS] = ss;
-	set_outer_sp(insn, &t, &ss, size, sp + d->imm);
+	set_outer_sp(insn, &t, &ss, sp + d->imm);
 	rvm_seg_drop(insn, t.cpl);
 	return RVM_X_JUMPED;
 }
@@ -549,7 +559,7 @@ int rvm_x_iret(struct rvm_insn *insn, const struct rvm_decoded *d)
 		TRY(return_ss(insn, ss_sel, &t, &ss));
 		rvm_commit_target(insn, &t);
 		cpu->seg[RVM_SS] = ss;
-		set_outer_sp(insn, &t, &ss, size, sp);
+		set_outer_sp(insn, &t, &ss, sp);
 		if (t.cpl != cpl)
 			rvm_seg_drop(insn, t.cpl);
 	} else {

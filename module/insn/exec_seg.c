@@ -172,6 +172,8 @@ void rvm_seg_drop(struct rvm_insn *insn, u32 cpl)
 		struct rvm_seg *s = &insn->cpu->seg[segs[i]];
 		u32 dpl = (s->attr & RVM_SEG_DPL) >> RVM_SEG_DPL_SHIFT;
 
+		if (s->attr & RVM_SEG_UNUSABLE)
+			s->sel = 0;	/* a null selector loses its RPL */
 		if ((s->attr & RVM_SEG_UNUSABLE) ||
 		    (s->attr & (RVM_SEG_CODE | RVM_SEG_E)) == (RVM_SEG_CODE | RVM_SEG_E))
 			continue;
@@ -228,19 +230,28 @@ int rvm_x_pop_sreg(struct rvm_insn *insn, const struct rvm_decoded *d)
 	return load_sreg(insn, seg, &out);
 }
 
+/* Two accesses: the offset of @size bytes, and the selector behind it. */
+int rvm_read_far_pointer(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u16 *sel,
+			 u64 *off)
+{
+	u64 ea = rvm_ea(insn, d), gla;
+
+	TRY(rvm_linear(insn, d, d->seg, ea, size, RVM_ACC_READ, &gla));
+	TRY(rvm_read_val(insn, gla, off, size, 0));
+	ea = (ea + size) & rvm_mask(d->asize);
+	TRY(rvm_linear(insn, d, d->seg, ea, 2, RVM_ACC_READ, &gla));
+	return rvm_read(insn, gla, sel, 2, 0);
+}
+
 /* LDS, LES, LFS, LGS, LSS; the last holds nothing off, unlike MOV SS. */
 int rvm_x_lfarptr(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	u32 size = d->opnd[1].size - 2, seg = d->opnd[2].reg;
 	struct rvm_seg s;
-	u64 off = 0, gla;
-	u8 buf[10];
+	u64 off;
 	u16 sel;
 
-	TRY(rvm_mem_addr(insn, d, size + 2, RVM_ACC_READ, &gla));
-	TRY(rvm_read(insn, gla, buf, size + 2, 0));
-	memcpy(&off, buf, size);
-	memcpy(&sel, buf + size, 2);
+	TRY(rvm_read_far_pointer(insn, d, size, &sel, &off));
 	TRY(rvm_seg_load(insn, seg, sel, &s));
 	insn->cpu->seg[seg] = s;
 	rvm_reg_write(insn->cpu, d->opnd[0].reg, d->opnd[0].size, off);

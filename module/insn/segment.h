@@ -133,6 +133,9 @@ enum rvm_task_how { RVM_TASK_JMP, RVM_TASK_CALL, RVM_TASK_IRET, RVM_TASK_INT };
 int rvm_task_switch(struct rvm_insn *insn, u16 sel, enum rvm_task_how how, u64 next_rip,
 		    s64 error, u16 ext);
 
+int rvm_read_far_pointer(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u16 *sel,
+			 u64 *off);
+
 int rvm_x_sel_fault(struct rvm_insn *insn, u8 vector, u16 sel);
 
 #endif /* RVM_INSN_SEGMENT_H */

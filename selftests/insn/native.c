@@ -33,6 +33,9 @@
 #define DATA_LEN	0x3000		/* the last page is read-only */
 #define RW_LEN		0x2000
 #define ALT_LEN		(1 << 20)
+/* where the interpreter finds the descriptor tables */
+#define GDT_AT		0xffffff0000000000ull
+#define LDT_AT		0xffffff0000001000ull
 
 /* LDT entries, and the flat segments of the kernel's GDT */
 enum { L_CODE16, L_CODE32, L_DATA16, L_DATA32, L_DOWN32, L_RO, L_DOWN16, NR_LDT };
@@ -77,9 +80,11 @@ struct outcome {
 	u64 gpr[16];
 	u64 rflags;
 	u64 rip;
+	u16 cs, ss, ds, es, gs;
 };
 
 static struct world w;
+static u64 gdt_image[16], ldt_image[NR_LDT];
 static u8 shadow[DATA_LEN];
 static u8 *native_data, *native_code;
 
@@ -100,6 +105,8 @@ static u64 sticky;		/* flags that a return from a signal does not restore */
 /* Instructions that leave user mode, or whose result is not the CPU's alone. */
 static bool excluded(const struct rvm_decoded *d)
 {
+	u32 i;
+
 	switch (d->op) {
 	case RVM_OP_SYSCALL: case RVM_OP_SYSENTER: case RVM_OP_INT: case RVM_OP_INT3:
 	case RVM_OP_INT1: case RVM_OP_CPUID: case RVM_OP_RDTSC: case RVM_OP_RDTSCP:
@@ -112,12 +119,16 @@ static bool excluded(const struct rvm_decoded *d)
 	case RVM_OP_CLZERO: case RVM_OP_MOVDIRI: case RVM_OP_MOVDIR64B: case RVM_OP_ENQCMD:
 	case RVM_OP_SNP: case RVM_OP_CET: case RVM_OP_INVPCID: case RVM_OP_MPX:
 	case RVM_OP_UINTR: case RVM_OP_SGX: case RVM_OP_SMX: case RVM_OP_VMX: case RVM_OP_SVM:
-	case RVM_OP_LWP: case RVM_OP_RSM: case RVM_OP_LAR: case RVM_OP_LSL: case RVM_OP_VERR:
-	case RVM_OP_VERW: case RVM_OP_IRET: case RVM_OP_JMPF: case RVM_OP_CALLF:
-	case RVM_OP_RETF: case RVM_OP_SYSRET: case RVM_OP_SYSEXIT:
-	case RVM_OP_MOV_FROM_SREG: case RVM_OP_MOV_TO_SREG: case RVM_OP_PUSH_SREG:
-	case RVM_OP_POP_SREG: case RVM_OP_LFARPTR: case RVM_OP_FWAIT:
+	case RVM_OP_LWP: case RVM_OP_RSM: case RVM_OP_SYSRET: case RVM_OP_SYSEXIT:
+	case RVM_OP_FWAIT:
 		return true;
+	case RVM_OP_MOV_FROM_SREG: case RVM_OP_MOV_TO_SREG: case RVM_OP_PUSH_SREG:
+	case RVM_OP_POP_SREG: case RVM_OP_LFARPTR:
+		/* FS is the C library's */
+		for (i = 0; i < RVM_NR_OPERANDS; i++)
+			if (d->opnd[i].kind == RVM_K_SREG && d->opnd[i].reg == RVM_FS)
+				return true;
+		return false;
 	case RVM_OP_LOOPE:
 	case RVM_OP_LOOPNE:
 		/*
@@ -341,6 +352,102 @@ static void aim(struct tcase *t)
 	}
 }
 
+/* Selectors that a program can come by: usable, of other rings, of no descriptor. */
+static u16 random_selector(void)
+{
+	static const u16 sels[] = {
+		USER32_CS, USER_DS, USER_CS, LDT(L_CODE16), LDT(L_CODE32), LDT(L_DATA16),
+		LDT(L_DATA32), LDT(L_DOWN32), LDT(L_RO), LDT(L_DOWN16),
+	};
+	u64 r = rnd(&case_seed);
+
+	switch (r & 15) {
+	case 0:
+		return r >> 16 & 3;		/* null */
+	case 1:
+		return (r >> 16) % 15 * 8 + (r >> 32 & 7);
+	case 2:
+		return r >> 16 | 0x80;		/* beyond the tables */
+	case 3:
+		return sels[(r >> 16) % ARRAY_SIZE(sels)] & ~(r >> 32 & 3);
+	default:
+		return sels[(r >> 16) % ARRAY_SIZE(sels)];
+	}
+}
+
+static void plant(u64 gla, const void *val, u32 len)
+{
+	if (gla - DATA > RW_LEN - len)
+		return;
+	memcpy((void *)gla, val, len);
+	memcpy(shadow + (gla - DATA), val, len);
+}
+
+static void plant_stack(struct tcase *t, u32 slot, u64 val)
+{
+	u64 sp = t->gpr[RVM_RSP];
+
+	if (t->mode != RVM_DEC_64)
+		sp = t->ss == LDT(L_DATA16) || t->ss == LDT(L_DOWN16) ? (u16)sp : (u32)sp;
+	plant(seg_base(t, RVM_SS) + sp + slot * t->d.osize, &val, t->d.osize);
+}
+
+/* Operands of the instructions that load selectors: mostly ones that mean something. */
+static void aim_selectors(struct tcase *t)
+{
+	const struct rvm_decoded *d = &t->d;
+	u64 r = rnd(&case_seed), gla, off = 0x100 + (r >> 32 & 0x1ff);
+	u16 sel = random_selector();
+
+	switch (d->op) {
+	case RVM_OP_MOV_TO_SREG: case RVM_OP_LAR: case RVM_OP_LSL: case RVM_OP_VERR:
+	case RVM_OP_VERW: case RVM_OP_JMPF: case RVM_OP_CALLF: case RVM_OP_LFARPTR:
+		break;
+	case RVM_OP_POP_SREG:
+		plant_stack(t, 0, sel);
+		return;
+	case RVM_OP_RETF: case RVM_OP_IRET:
+		if (sel == USER32_CS || sel == USER_CS)
+			off += CODE;
+		plant_stack(t, 0, off);
+		plant_stack(t, 1, sel);
+		if (d->op == RVM_OP_RETF)
+			return;
+		plant_stack(t, 2, (small_or_big() & 0x10cd5) | RVM_FL_FIXED | RVM_FL_TF | RVM_FL_IF);
+		plant_stack(t, 3, small_or_big());
+		plant_stack(t, 4, random_selector());
+		return;
+	default:
+		return;
+	}
+	memcpy(w.cpu.gpr, t->gpr, sizeof(t->gpr));
+	w.cpu.rip = t->rip;
+	gla = seg_base(t, d->seg) + rvm_ea(&w.insn, d);
+	if (d->op == RVM_OP_JMPF || d->op == RVM_OP_CALLF || d->op == RVM_OP_LFARPTR) {
+		u32 n = d->opnd[d->op == RVM_OP_LFARPTR].size - 2;
+
+		if (d->opnd[0].kind == RVM_K_FAR) {
+			/* the immediate's selector is its last two bytes */
+			memcpy(t->bytes + d->len - 2, &sel, 2);
+			if (r & 7)
+				memcpy(t->bytes + d->len - 2 - n, &off, n);
+			rvm_insn_decode(t->bytes, RVM_INSN_MAX, t->mode, &t->d);
+			return;
+		}
+		if (sel == USER32_CS || sel == USER_CS)
+			off += CODE;
+		plant(gla, &off, n);
+		plant(gla + n, &sel, 2);
+	} else if (rvm_is_mem_operand(d)) {
+		plant(gla, &sel, 2);
+	} else {
+		u32 n = d->opnd[1].kind == RVM_K_REG;
+
+		rvm_reg_write(&w.cpu, d->opnd[n].reg, 2, sel);
+		t->gpr[d->opnd[n].reg >> 3] = w.cpu.gpr[d->opnd[n].reg >> 3];
+	}
+}
+
 static bool gen_case(struct tcase *t, u64 nr)
 {
 	u32 i;
@@ -360,8 +467,12 @@ static bool gen_case(struct tcase *t, u64 nr)
 		 excluded(&t->d));
 
 	/* a branch goes anywhere: only TF brings it back */
-	if (t->d.op >= RVM_OP_JCC && t->d.op <= RVM_OP_JCXZ)
+	if (t->d.op >= RVM_OP_JCC && t->d.op <= RVM_OP_IRET)
 		t->step = true;
+	/* but after a load of SS the next instruction runs before any trap */
+	if ((t->d.op == RVM_OP_MOV_TO_SREG || t->d.op == RVM_OP_POP_SREG) &&
+	    t->d.opnd[0].reg == RVM_SS)
+		t->step = false;
 	t->cs = USER_CS;
 	t->ss = t->ds = t->es = USER_DS;
 	if (t->mode == RVM_DEC_64) {
@@ -399,8 +510,16 @@ static bool gen_case(struct tcase *t, u64 nr)
 	if (t->mode != RVM_DEC_64)
 		for (i = 0; i < 16; i++)
 			t->gpr[i] = i < 8 ? (u32)t->gpr[i] : 0;
+	aim_selectors(t);
 	/* FS is the C library's */
-	return t->d.seg != RVM_FS;
+	if (t->d.seg == RVM_FS)
+		return false;
+	/*
+	 * A call from 32-bit to 64-bit code pushes with 64 bits of RSP, whose
+	 * upper half the kernel's espfix has left pointing into itself, and the
+	 * kernel takes the page fault for a spurious one, for ever.
+	 */
+	return t->d.op != RVM_OP_CALLF || t->mode == RVM_DEC_64 || t->ss == USER_DS;
 }
 
 /* ---- the interpreter's side ---- */
@@ -424,9 +543,14 @@ static bool interpret(const struct tcase *t, struct outcome *o)
 	seg_of(&c->seg[RVM_SS], t->ss);
 	seg_of(&c->seg[RVM_DS], t->ds);
 	seg_of(&c->seg[RVM_ES], t->es);
-	seg_of(&c->seg[RVM_GS], t->mode == RVM_DEC_64 ? USER_DS : t->gs);
+	seg_of(&c->seg[RVM_GS], t->gs);
 	if (t->mode == RVM_DEC_64)
 		c->seg[RVM_GS].base = DATA;
+	c->gdtr.base = GDT_AT;
+	c->gdtr.limit = sizeof(gdt_image) - 1;
+	c->seg[RVM_LDTR].base = LDT_AT;
+	c->seg[RVM_LDTR].limit = sizeof(ldt_image) - 1;
+	c->seg[RVM_LDTR].attr = RVM_SEG_P | 2;
 	c->seg[RVM_TR].attr = RVM_SEG_P | 0xb;
 	c->seg[RVM_TR].limit = 0x66;	/* the map is beyond the limit: no port allowed */
 
@@ -453,6 +577,11 @@ static bool interpret(const struct tcase *t, struct outcome *o)
 	memcpy(o->gpr, c->gpr, sizeof(o->gpr));
 	o->rflags = c->rflags;
 	o->rip = c->rip;
+	o->cs = c->seg[RVM_CS].sel;
+	o->ss = c->seg[RVM_SS].sel;
+	o->ds = c->seg[RVM_DS].sel;
+	o->es = c->seg[RVM_ES].sel;
+	o->gs = c->seg[RVM_GS].sel;
 	return true;
 }
 
@@ -477,6 +606,7 @@ static void to_frame(const struct tcase *t, ucontext_t *uc)
 	g[REG_CSGSFS] = (u64)t->ss << 48 | t->cs;
 	asm volatile("mov %0, %%ds\n\tmov %1, %%es" :: "r" ((u32)t->ds), "r" ((u32)t->es));
 	if (t->mode == RVM_DEC_64) {
+		asm volatile("mov %0, %%gs" :: "r" (0));
 		syscall(SYS_arch_prctl, ARCH_SET_GS, DATA);
 	} else {
 		asm volatile("mov %0, %%gs" :: "r" ((u32)t->gs));
@@ -493,6 +623,10 @@ static void from_frame(const ucontext_t *uc, struct outcome *o)
 		o->gpr[i] = g[greg_of[i]];
 	o->rip = g[REG_RIP];
 	o->rflags = g[REG_EFL];
+	o->cs = g[REG_CSGSFS];
+	o->ss = (u64)g[REG_CSGSFS] >> 48;
+	asm volatile("mov %%ds, %0\n\tmov %%es, %1\n\tmov %%gs, %2"
+		     : "=r" (o->ds), "=r" (o->es), "=r" (o->gs));
 	sticky = o->rflags & (RVM_FL_ID | RVM_FL_NT);
 	o->fault = g[REG_TRAPNO];
 	if (o->fault == 1 || o->fault == 3) {
@@ -510,6 +644,7 @@ static void print_state(const char *who, const struct outcome *o)
 {
 	u32 i;
 
+	printf("#  %s: cs %x ss %x ds %x es %x gs %x\n", who, o->cs, o->ss, o->ds, o->es, o->gs);
 	printf("#  %s: fault %d error %x cr2 %llx rip %llx rflags %llx\n#  ", who, o->fault, o->error,
 	       (unsigned long long)o->cr2, (unsigned long long)o->rip,
 	       (unsigned long long)o->rflags);
@@ -538,6 +673,11 @@ static void report(const char *what, const struct outcome *o)
 	print_state("interp", &expect);
 }
 
+static bool same_sel(u16 a, u16 b)
+{
+	return a == b || (a < 4 && b < 4);
+}
+
 static void compare(const struct outcome *o)
 {
 	u64 mask = RVM_FL_ARITH | RVM_FL_DF | RVM_FL_AC | RVM_FL_TF | RVM_FL_IF | RVM_FL_IOPL |
@@ -548,8 +688,16 @@ static void compare(const struct outcome *o)
 	compared++;
 	per_mode[tc.mode]++;
 	per_op[tc.d.op]++;
+	/*
+	 * RETF and IRET with more than one thing wrong: AMD's CPUs read the frame
+	 * from its far end, so that the first fault is another.
+	 */
+	if ((tc.d.op == RVM_OP_RETF || tc.d.op == RVM_OP_IRET) && o->fault >= 0 &&
+	    expect.fault >= 0)
+		return;
 	if (o->fault != expect.fault) {
 		report("fault differs", o);
+		memcpy(shadow, native_data, RW_LEN);
 		return;
 	}
 	if (o->fault >= 0) {
@@ -571,6 +719,10 @@ static void compare(const struct outcome *o)
 		if ((o->gpr[i] ^ expect.gpr[i]) & regs)
 			bad = true;
 	if (o->rip != expect.rip)
+		bad = true;
+	/* the kernel's own return to ring 3 takes the RPL off null selectors */
+	if (o->cs != expect.cs || o->ss != expect.ss || !same_sel(o->ds, expect.ds) ||
+	    !same_sel(o->es, expect.es) || !same_sel(o->gs, expect.gs))
 		bad = true;
 	mask &= ~undefined_flags(&tc.d);
 	if ((o->rflags ^ expect.rflags) & mask)
@@ -615,15 +767,22 @@ static void on_trap(ucontext_t *uc)
 	}
 	if (next_case()) {
 		if (getenv("TRACE"))
-			fprintf(stderr, "%llu %s step %d len %d exp fault %d rip %llx\n",
+			fprintf(stderr, "%llu %s step %d len %d exp fault %d cs %x rip %llx bytes %02x %02x %02x %02x %02x\n",
 				(unsigned long long)done_cases, rvm_op_name(tc.d.op), tc.step,
-				tc.d.len, expect.fault, (unsigned long long)expect.rip);
+				tc.d.len, expect.fault, expect.cs, (unsigned long long)expect.rip,
+				tc.bytes[0], tc.bytes[1], tc.bytes[2], tc.bytes[3], tc.bytes[4]);
 		to_frame(&tc, uc);
 	} else {
 		memcpy(uc->uc_mcontext.gregs, home.uc_mcontext.gregs,
 		       sizeof(uc->uc_mcontext.gregs));
 		asm volatile("mov %0, %%ds\n\tmov %0, %%es" :: "r" (0));
 	}
+}
+
+static u64 descriptor(u64 base, u64 limit, u64 attr)
+{
+	return (limit & 0xffff) | (base & 0xffffff) << 16 | (attr & 0xff) << 40 |
+	       (limit & 0xf0000) << 32 | (attr & 0xf00) << 44 | (base >> 24) << 56;
 }
 
 /* The kernel leaves AC set in a handler: nothing compiled may run with it. */
@@ -664,6 +823,20 @@ static int setup(void)
 	world_init(&w);
 	world_region(&w, DATA, RW_LEN, shadow, true);
 	world_region(&w, DATA + RW_LEN, DATA_LEN - RW_LEN, shadow + RW_LEN, false);
+	world_region(&w, GDT_AT, sizeof(gdt_image), (u8 *)gdt_image, false);
+	world_region(&w, LDT_AT, sizeof(ldt_image), (u8 *)ldt_image, false);
+	for (i = 0; i < NR_LDT; i++)
+		ldt_image[i] = descriptor(ldt[i].base, ldt[i].limit, ldt[i].attr);
+	/* the kernel's table; of the entries below ring 3 only type and DPL matter */
+	gdt_image[1] = descriptor(0, 0xfffff, 0xc9b);
+	gdt_image[2] = descriptor(0, 0xfffff, 0xa9b);
+	gdt_image[3] = descriptor(0, 0xfffff, 0xc93);
+	gdt_image[4] = descriptor(0, 0xfffff, 0xcfb);
+	gdt_image[5] = descriptor(0, 0xfffff, 0xcf3);
+	gdt_image[6] = descriptor(0, 0xfffff, 0xafb);
+	gdt_image[8] = descriptor(0, 0x67, 0x8b);
+	gdt_image[10] = descriptor(0, 0x37, 0x82);
+	gdt_image[15] = descriptor(0, 0, 0x4f5);
 	w.foreign = foreign;
 	return 0;
 }
