@@ -155,16 +155,24 @@ static void rvm_slots_publish(struct rvm_vm *vm, struct rvm_memslots *new)
 	kvfree(old);
 }
 
+/* Pages unmapped with mmu_lock held in one go: 1 GiB */
+#define RVM_UNMAP_STEP	(1ull << (30 - PAGE_SHIFT))
+
 /* Take away every translation of the range, in the tables and in the TLBs. */
 static void rvm_unmap_range(struct rvm_vm *vm, u64 base_gfn, u64 npages)
 {
-	bool flush;
+	u64 end = base_gfn + npages, next;
+	bool flush = false;
 
 	if (!vm->mode->nested)
 		return;
-	spin_lock(&vm->mmu_lock);
-	flush = rvm_nested_zap(vm, base_gfn, base_gfn + npages);
-	spin_unlock(&vm->mmu_lock);
+	for (; base_gfn < end; base_gfn = next) {
+		next = min(end, base_gfn + RVM_UNMAP_STEP);
+		spin_lock(&vm->mmu_lock);
+		flush |= rvm_nested_zap(vm, base_gfn, next);
+		spin_unlock(&vm->mmu_lock);
+		cond_resched();
+	}
 	if (flush)
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 }
@@ -183,6 +191,8 @@ static void rvm_slots_withdraw(struct rvm_vm *vm, const struct rvm_memslot *old,
 	rvm_slots_copy(gone, rvm_slots(vm), leaving.id, &leaving);
 	rvm_slots_publish(vm, gone);	/* *old is freed here */
 	rvm_unmap_range(vm, leaving.base_gfn, leaving.npages);
+	if (vm->mode->nested)
+		rvm_nested_prune(vm, leaving.base_gfn, leaving.base_gfn + leaving.npages);
 	rvm_slots_copy(final, gone, leaving.id, new);
 	rvm_slots_publish(vm, final);
 }

@@ -85,8 +85,9 @@ bool rvm_nested_wrprotect_mask(struct rvm_vm *vm, u64 gfn, unsigned long mask);
 /* Test, and clear when @clear, the accessed bits of [start, end). */
 bool rvm_nested_young(struct rvm_vm *vm, u64 start, u64 end, bool clear);
 
-/* Give back tables that nothing hangs on; after a slot has gone.  May sleep. */
-void rvm_nested_prune(struct rvm_vm *vm);
+/* Give back tables of [start, end) that nothing hangs on; after a slot has gone.
+ * No lock but slots_lock. */
+void rvm_nested_prune(struct rvm_vm *vm, u64 start, u64 end);
 
 /* ---- notifier.c -------------------------------------------------------- */
 

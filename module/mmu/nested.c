@@ -219,24 +219,28 @@ bool rvm_nested_young(struct rvm_vm *vm, u64 start, u64 end, bool clear)
 	return npt_walk_range(vm, start, end, clear ? NPT_CLEAR_YOUNG : NPT_TEST_YOUNG);
 }
 
-/* Empty tables below @table go to @dead.  True: @table itself is empty now. */
-static bool npt_prune(u64 *table, int level, struct list_head *dead)
+/* Empty tables below @table, as far as [start, end) reaches, go to @dead. */
+static void npt_prune(u64 *table, int level, u64 base, u64 start, u64 end,
+		      struct list_head *dead)
 {
-	bool empty = true;
+	u64 size = NPT_LEVEL_PAGES(level), gfn;
 	int i;
 
-	for (i = 0; i < 512; i++) {
-		if (!(table[i] & NPT_P))
+	if (level == 1)
+		return;
+	i = start > base ? npt_index(start, level) : 0;
+	for (; i < 512; i++) {
+		gfn = base + i * size;
+		if (gfn >= end)
+			break;
+		if (!(table[i] & NPT_P) || npt_is_leaf(table[i], level))
 			continue;
-		if (!npt_is_leaf(table[i], level) &&
-		    npt_prune(npt_table(table[i]), level - 1, dead)) {
+		npt_prune(npt_table(table[i]), level - 1, gfn, start, end, dead);
+		if (!memchr_inv(npt_table(table[i]), 0, PAGE_SIZE)) {
 			list_add(&virt_to_page(npt_table(table[i]))->lru, dead);
 			table[i] = 0;
-			continue;
 		}
-		empty = false;
 	}
-	return empty;
 }
 
 static void npt_free_list(struct rvm_vm *vm, struct list_head *dead)
@@ -253,16 +257,18 @@ static void npt_free_list(struct rvm_vm *vm, struct list_head *dead)
 /**
  * rvm_nested_prune - give back the tables that no page hangs on any more
  * @vm: the VM
+ * @start: first frame of the range that was unmapped
+ * @end: the frame after its last
  *
  * Called when a slot has gone, without locks but slots_lock: otherwise a
  * client could pile up tables by moving a slot about.
  */
-void rvm_nested_prune(struct rvm_vm *vm)
+void rvm_nested_prune(struct rvm_vm *vm, u64 start, u64 end)
 {
 	LIST_HEAD(dead);
 
 	spin_lock(&vm->mmu_lock);
-	npt_prune(vm->nested->root, vm->nested->levels, &dead);
+	npt_prune(vm->nested->root, vm->nested->levels, 0, start, end, &dead);
 	spin_unlock(&vm->mmu_lock);
 	if (list_empty(&dead))
 		return;
