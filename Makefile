@@ -47,9 +47,6 @@ module: farm
 launcher:
 	$(Q)$(MAKE) -C userspace all
 
-userspace-tests:
-	$(Q)$(MAKE) -C userspace tests
-
 selftests:
 	$(Q)$(MAKE) -C selftests OUTPUT=$(CURDIR)/build/selftests all
 
@@ -131,5 +128,5 @@ help:
 	@echo
 	@echo 'V=1 shows the commands.  selftests/lab/README.md explains the lab.'
 
-.PHONY: all need_kdir farm module launcher userspace-tests selftests install install-dkms uninstall packages demo check \
+.PHONY: all need_kdir farm module launcher selftests install install-dkms uninstall packages demo check \
 	bench lab-shell lab-update dkms-test clean distclean help

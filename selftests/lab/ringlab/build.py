@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Builds what a run needs: the agent, the module, the launcher, the selftests."""
 
+import os
 import subprocess
 
 from . import kernels
@@ -8,11 +9,17 @@ from .paths import BUILD, LAB, TOP, below
 from .say import LabError, say
 
 
+def environment():
+    """Our environment without what an outer make left in it for its own sub-makes."""
+    return {k: v for k, v in os.environ.items()
+            if k not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "KDIR", "OUTPUT")}
+
+
 def make(*args):
     """Run make at the top of the tree; its output appears when it fails."""
-    done = subprocess.run(["make", "-s", "--no-print-directory", "-C", str(TOP), *args],
-                          text=True, check=False, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+    done = subprocess.run(["make", "-s", "--no-print-directory", f"-j{os.cpu_count()}", *args],
+                          cwd=TOP, env=environment(), text=True, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     if done.returncode:
         raise LabError(f"make {' '.join(args)} failed:\n{done.stdout}")
 
@@ -49,14 +56,10 @@ def launcher():
     return launcher_path()
 
 
-def userspace_tests():
-    """Build the launcher's tests that want an emulated host."""
-    make("userspace-tests")
-
-
 def selftests():
     """Build the selftest programs; returns their paths, sorted."""
     make("selftests")
     listed = subprocess.run(["make", "-s", "--no-print-directory", "-C", str(TOP / "selftests"),
-                             "print-programs"], text=True, check=True, stdout=subprocess.PIPE)
+                             "print-programs"], env=environment(), text=True, check=True,
+                            stdout=subprocess.PIPE)
     return [BUILD / "selftests" / name for name in sorted(listed.stdout.split())]

@@ -2,7 +2,6 @@
 """make check: every test, host-side ones first, then those in emulated hosts."""
 
 import fnmatch
-import os
 import subprocess
 import time
 
@@ -12,19 +11,19 @@ from .paths import TOP
 from .say import LabError, say
 from .session import DIED, FAIL, NOT_RUN, PASS, clean
 
-# Tests that need no emulated host: name and make arguments.
-HOST_SIDE = (("host.userspace", ["-C", "userspace", "check"], "userspace/Makefile"),
-             ("host.insn", ["-C", "selftests/insn", "check"], "selftests/insn/Makefile"),
-             ("host.lab", ["-C", "selftests/lab", "check"], "selftests/lab/Makefile"))
+# Tests that need no emulated host: name, folder, what to build before "make check".
+HOST_SIDE = (("host.userspace", "userspace", "tests"),
+             ("host.insn", "selftests/insn", "all"),
+             ("host.lab", "selftests/lab", None))
 END_OF_CONSOLE = 40
 
 
-def _host_side(report, name, arguments):
+def _host_side(report, name, folder):
     """Run one host-side test; its KTAP lines count, if it prints any."""
     lines = []
     started = time.monotonic()
-    env = dict(os.environ, RINGVM_TEST_KERNEL=str(kernels.guest_kernel("686")))
-    with subprocess.Popen(["make", "-s", "--no-print-directory", *arguments],
+    env = dict(build.environment(), RINGVM_TEST_KERNEL=str(kernels.guest_kernel("686")))
+    with subprocess.Popen(["make", "-s", "--no-print-directory", "-C", folder, "check"],
                           cwd=TOP, env=env, text=True, errors="replace", stdin=subprocess.DEVNULL,
                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as process:
         for line in process.stdout:
@@ -158,11 +157,12 @@ def _wanted(name, patterns):
 def check(patterns):
     """Run all tests, or those whose names match.  Returns the exit status."""
     started = time.monotonic()
-    host_side = [(n, a) for n, a, needs in HOST_SIDE
-                 if _wanted(n, patterns) and (TOP / needs).exists()]
-    say("building launcher and selftests")
+    host_side = [entry for entry in HOST_SIDE if _wanted(entry[0], patterns)]
+    say("building launcher, selftests and host-side tests")
     build.launcher()
-    build.userspace_tests()
+    for _, folder, target in HOST_SIDE:
+        if target:
+            build.make("-C", folder, target)
     tests, hosts = table.load(build.selftests())
     tests = [t for t in tests if _wanted(t.name, patterns)]
     if any(hosts[t.host][0].modules != "kvm-amd" for t in tests):
@@ -173,8 +173,8 @@ def check(patterns):
         raise LabError(f"no test matches {' '.join(patterns)}")
     report = ktap.Report(len(host_side) + len(tests) + len(groups) + with_dkms)
     deaths = no_verdict = 0
-    for name, arguments in host_side:
-        _host_side(report, name, arguments)
+    for name, folder, _ in host_side:
+        _host_side(report, name, folder)
     if with_dkms:
         report.add("dkms", dkms.results(report.nested))
     for number, group in enumerate(groups, 1):

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from . import kernels
-from .build import make
+from .build import environment, make
 from .ktap import Result
 from .paths import TOP, below
 from .say import LabError
@@ -34,7 +34,7 @@ class Dkms:
         """One dkms command; returns (status, text)."""
         cmd = ["dkms", *args, "--dkmstree", str(self.tree), "--sourcetree", str(self.sources),
                "--installtree", str(self.install_tree)]
-        env = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin", LC_ALL="C")
+        env = dict(environment(), PATH=os.environ["PATH"] + ":/usr/sbin:/sbin", LC_ALL="C")
         done = subprocess.run(cmd, text=True, env=env, check=False, stdin=subprocess.DEVNULL,
                               stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         for line in done.stdout.splitlines():
