@@ -154,7 +154,7 @@ static int real_target(struct rvm_insn *insn, u16 sel, u64 rip, struct rvm_targe
 
 /* Direct far JMP or CALL to the code segment @sel, whose descriptor is @d. */
 static int direct_target(struct rvm_insn *insn, u16 sel, struct rvm_desc *d, u64 rip,
-			 struct rvm_target *t)
+			 bool check_rip, struct rvm_target *t)
 {
 	u32 cpl = insn->cpu->cpl, dpl = rvm_desc_dpl(d);
 
@@ -165,7 +165,8 @@ static int direct_target(struct rvm_insn *insn, u16 sel, struct rvm_desc *d, u64
 	if (!rvm_desc_present(d))
 		return rvm_x_sel_fault(insn, RVM_NP, sel);
 	rvm_seg_from_desc(&t->cs, (sel & ~3) | cpl, d);
-	TRY(rvm_check_target(insn, &t->cs, rip));
+	if (check_rip)
+		TRY(rvm_check_target(insn, &t->cs, rip));
 	TRY(rvm_desc_mark(insn, d, RVM_SEG_A));
 	t->cs.attr |= RVM_SEG_A;
 	t->rip = rip;
@@ -337,7 +338,8 @@ static int far_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, bool
 			return system_transfer(insn, d, sel, call);
 		if (!is_code(&desc))
 			return rvm_x_sel_fault(insn, RVM_GP, sel);
-		TRY(direct_target(insn, sel, &desc, off, &t));
+		/* AMD's CALL looks at the stack before the target, as the near one */
+		TRY(direct_target(insn, sel, &desc, off, !call || insn->intel, &t));
 	}
 	if (call) {
 		rvm_xstack_begin(insn, &s);
@@ -350,6 +352,7 @@ static int far_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, bool
 		}
 		TRY(rvm_xpush(insn, &s, d->osize, cpu->seg[RVM_CS].sel));
 		TRY(rvm_xpush(insn, &s, d->osize, rvm_next_rip(insn, d)));
+		TRY(rvm_check_target(insn, &t.cs, t.rip));
 		xstack_commit(insn, &s);
 	}
 	rvm_commit_target(insn, &t);
@@ -435,12 +438,14 @@ int rvm_x_retf(struct rvm_insn *insn, const struct rvm_decoded *d)
 	} else {
 		TRY(return_target(insn, sel, rip, &t));
 	}
-	s.sp = (s.sp + d->imm) & rvm_mask(s.asize);
 	if (t.cpl == cpl) {
+		/* the parameters are released by the rules of the code returned to */
 		xstack_commit(insn, &s);
 		rvm_commit_target(insn, &t);
+		rvm_set_gpr(cpu, RVM_RSP, rvm_stack_asize(cpu), cpu->gpr[RVM_RSP] + d->imm);
 		return RVM_X_JUMPED;
 	}
+	s.sp = (s.sp + d->imm) & rvm_mask(s.asize);
 	TRY(rvm_xpop(insn, &s, size, &sp));
 	TRY(rvm_xpop(insn, &s, size, &ss_sel));
 	TRY(return_ss(insn, ss_sel, &t, &ss));

@@ -17,13 +17,13 @@ int rvm_x_movzx(struct rvm_insn *insn, const struct rvm_decoded *d)
 	return rvm_x_mov(insn, d);
 }
 
-/* MOVSX and MOVSXD; the latter with a 16-bit destination reads 16 bits only. */
+/* MOVSX and MOVSXD; of the latter to 16 bits Intel's CPUs read 16 bits, AMD's 32. */
 int rvm_x_movsx(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	struct rvm_decoded narrow;
 	u64 v;
 
-	if (unlikely(d->opnd[1].size > d->opnd[0].size)) {
+	if (unlikely(d->opnd[1].size > d->opnd[0].size) && insn->intel) {
 		narrow = *d;
 		narrow.opnd[1].size = d->opnd[0].size;
 		d = &narrow;
