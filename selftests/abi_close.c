@@ -146,6 +146,34 @@ static void many_times(void)
 	EXPECT_EQ(open_fds(), before);
 }
 
+/*
+ * A VM outlives its descriptor by a vCPU's, and the next VM gets the same
+ * number: whatever the module names after it must not collide (the host's log
+ * stays clean).
+ */
+static void same_number_again(void)
+{
+	int dev = dev_open(), vm[4], vcpu[4], i;
+	struct kvm_regs r;
+
+	for (i = 0; i < 4; i++) {
+		vm[i] = ioctl(dev, KVM_CREATE_VM, 0);
+		ASSERT(vm[i] >= 0);
+		vcpu[i] = ioctl(vm[i], KVM_CREATE_VCPU, 0);
+		ASSERT(vcpu[i] >= 0);
+		/* The vCPU's moves out of the way, the VM's is free again. */
+		ASSERT_OK(dup2(vcpu[i], 200 + i));
+		close(vcpu[i]);
+		close(vm[i]);
+		EXPECT_EQ(vm[i], vm[0]);
+	}
+	for (i = 0; i < 4; i++) {
+		EXPECT_OK(ioctl(200 + i, KVM_GET_REGS, &r));
+		close(200 + i);
+	}
+	close(dev);
+}
+
 /* When the client runs out of descriptors: EMFILE, and nothing half made. */
 static void out_of_descriptors(void)
 {
@@ -211,7 +239,8 @@ int main(void)
 	static const struct ktap_case cases[] = {
 		{ "any_order", any_order }, { "memory_first", memory_first },
 		{ "duplicates", duplicates }, { "last_close_in_child", last_close_in_child },
-		{ "many_times", many_times }, { "out_of_descriptors", out_of_descriptors },
+		{ "many_times", many_times }, { "same_number_again", same_number_again },
+		{ "out_of_descriptors", out_of_descriptors },
 		{ "four_thousand_vcpus", four_thousand_vcpus },
 	};
 

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random ioctls with random and hostile arguments, in a child: the kernel must
- * answer each within the deadline, and a fresh VM must work afterwards.
+ * Random ioctls with random and hostile arguments, in a child, from one thread
+ * and from two that race for the same descriptors and the same argument memory:
+ * the kernel must answer each within the deadline, and a fresh VM must work
+ * afterwards.
  * RINGVM_SEED repeats a run, RINGVM_FUZZ gives the number of calls.
  */
+#include <pthread.h>
 #include <sys/wait.h>
 
 #include "vmtest.h"
@@ -73,8 +76,23 @@ static void fill(void)
 		((uint32_t *)box)[1] = 0;
 }
 
+/* A mask that let no kick through would let a guest run for ever, rightly so. */
+static unsigned long signal_mask_argument(void)
+{
+	static __thread struct {
+		struct kvm_signal_mask h;
+		uint64_t set;
+	} __attribute__((packed)) m;
+
+	m.h.len = rnd() & 1 ? 8 : pick();
+	m.set = pick() & ~(BIT(SIGUSR2 - 1) | BIT(SIGALRM - 1));
+	return (uintptr_t)&m;
+}
+
 static unsigned long argument(unsigned long nr)
 {
+	if (_IOC_NR(nr) == _IOC_NR(KVM_SET_SIGNAL_MASK))
+		return signal_mask_argument();
 	if (_IOC_DIR(nr) == _IOC_NONE)
 		return rnd() % 4 ? 0 : pick();
 	switch (rnd() % 12) {
@@ -142,6 +160,9 @@ static void set_drop(struct set *s)
 	close(s->vm);
 }
 
+/* The second thread: its run pages may go away under it, it leaves them alone. */
+static __thread bool rival;
+
 /* Descriptors that a call may have made are the numbers above those known. */
 static void one_call(struct set *s, int dev)
 {
@@ -166,48 +187,94 @@ static void one_call(struct set *s, int dev)
 	}
 	if (rnd() % 8 == 0)
 		mutate(s->vcpu[v]);
-	if (rnd() % 16 == 0)
-		((volatile uint8_t *)s->run[v])[rnd() % 0x1000] = rnd();
-	s->run[v]->immediate_exit = rnd() % 8 == 0;
+	if (!rival) {
+		if (rnd() % 16 == 0)
+			((volatile uint8_t *)s->run[v])[rnd() % 0x1000] = rnd();
+		s->run[v]->immediate_exit = rnd() % 8 == 0;
+	}
 	r = ioctl(fd, nr, argument(nr));
 	if (r > 2 && (nr == KVM_CREATE_VM || nr == KVM_CREATE_VCPU || nr == KVM_GET_STATS_FD))
 		close(r);
 }
 
-static void child(unsigned long count)
+/*
+ * Descriptors are closed under the other thread's feet, but made in peace: its
+ * vCPUs would take the ids.
+ */
+static pthread_mutex_t making = PTHREAD_MUTEX_INITIALIZER;
+
+struct race {
+	struct set *s;
+	int dev;
+	uint64_t seed;
+};
+
+static void *race_thread(void *arg)
 {
-	struct set s;
+	struct race *r = arg;
+
+	rival = true;
+	rnd_from(r->seed);
+	kick_me_in(15);
+	for (;;) {
+		pthread_mutex_lock(&making);
+		one_call(r->s, r->dev);
+		pthread_mutex_unlock(&making);
+	}
+	return NULL;
+}
+
+static void child(unsigned long count, bool two)
+{
+	static struct set s;
 	unsigned long i;
 	int dev = dev_open(), fd;
+	struct race race = { &s, dev, rnd() };
+	pthread_t t;
 
 	box = anon(BOX + 0x1000);
-	munmap(box + BOX, 0x1000);
-	guest_mem = anon(64 << 12);
+	mprotect(box + BOX, 0x1000, PROT_NONE);
+	/*
+	 * Slots may be as long as chance has it: what follows the guest's memory
+	 * belongs to nobody, so that no guest writes over the client itself.
+	 */
+	guest_mem = mmap(NULL, 1ul << 44, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			 -1, 0);
+	if (guest_mem == MAP_FAILED || mprotect(guest_mem, 64 << 12, PROT_READ | PROT_WRITE))
+		_exit(7);
 	for (i = 0; i < 64 << 12; i++)
 		guest_mem[i] = rnd();
+	pthread_mutex_lock(&making);
 	set_make(&s, dev);
+	pthread_mutex_unlock(&making);
+	if (two && pthread_create(&t, NULL, race_thread, &race))
+		_exit(4);
 	for (i = 0; i < count; i++) {
 		one_call(&s, dev);
 		if (i % 150 == 149) {
 			set_drop(&s);
 			/* What unknown calls may have opened. */
-			for (fd = dev + 1; fd < dev + 64; fd++)
+			for (fd = dev + 1; !two && fd < dev + 64; fd++)
 				close(fd);
+			pthread_mutex_lock(&making);
 			set_make(&s, dev);
+			pthread_mutex_unlock(&making);
 		}
 	}
-	set_drop(&s);
+	/* With two, the other is in the middle of something: so much the better. */
+	if (!two)
+		set_drop(&s);
 	_exit(0);
 }
 
-static void fuzz(void)
+static void fuzz(bool two)
 {
 	const char *n = getenv("RINGVM_FUZZ");
-	unsigned long count = n ? strtoul(n, NULL, 0) : 6000;
+	unsigned long count = n ? strtoul(n, NULL, 0) : host_is_tcg() ? 3000 : 40000;
 	int st, round;
 	struct vcpu *v;
 
-	rnd_seed();
+	rnd_seed_fixed(two ? 0x5c0000125d : 0x5c00000bd6);
 	for (round = 0; round < 4; round++) {
 		pid_t pid;
 
@@ -217,10 +284,9 @@ static void fuzz(void)
 		ASSERT(pid >= 0);
 		if (!pid) {
 			alarm(80);
-			child(count / 4);
+			child(count / 4, two);
 		}
 		ASSERT_EQ(waitpid(pid, &st, 0), pid);
-		/* A guest let loose on its client's memory may hurt that client alone. */
 		if (st)
 			KTAP_FAIL_("round %d: the child ended with status %#x", round, st);
 		v = guest_start_all(round % NR_MODES, fine);
@@ -230,10 +296,13 @@ static void fuzz(void)
 	}
 }
 
+static void one_thread(void)	{ fuzz(false); }
+static void two_threads(void)	{ fuzz(true); }
+
 int main(void)
 {
 	static const struct ktap_case cases[] = {
-		{ "random_calls", fuzz },
+		{ "one_thread", one_thread }, { "two_threads", two_threads },
 	};
 
 	vmtest_init();

@@ -209,8 +209,14 @@ void catch_signal(int sig);
 /* SIGUSR2 to the calling thread in so many ms: KVM_RUN's deadline. */
 void kick_me_in(unsigned int ms);
 
-/* Seeded generator for randomised tests; RINGVM_SEED repeats a run. */
+/*
+ * Seeded generator for randomised tests: prints its seed, RINGVM_SEED sets it.
+ * rnd_seed() takes the time else, rnd_seed_fixed() a constant: the fuzzers' runs
+ * are the same each time unless asked, for some random guests kill the emulator.
+ */
 uint64_t rnd_seed(void);
+void rnd_seed_fixed(uint64_t seed);
+void rnd_from(uint64_t seed);		/* a thread's own sequence */
 uint64_t rnd(void);
 
 #define BIT(n)		(1ull << (n))

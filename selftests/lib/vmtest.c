@@ -388,16 +388,32 @@ void kick_me_in(unsigned int ms)
 	timer_settime(timer, 0, &its, NULL);
 }
 
-static uint64_t rnd_state;
+static __thread uint64_t rnd_state;
+
+void rnd_from(uint64_t seed)
+{
+	rnd_state = seed;
+}
+
+static uint64_t seed_with(uint64_t seed)
+{
+	const char *s = getenv("RINGVM_SEED");
+
+	if (s && *s)
+		seed = strtoull(s, NULL, 0);
+	rnd_from(seed);
+	ktap_diag("RINGVM_SEED=%#llx", (unsigned long long)seed);
+	return seed;
+}
 
 uint64_t rnd_seed(void)
 {
-	const char *s = getenv("RINGVM_SEED");
-	uint64_t seed = s ? strtoull(s, NULL, 0) : now_ms() ^ ((uint64_t)getpid() << 32);
+	return seed_with(now_ms() ^ ((uint64_t)getpid() << 32));
+}
 
-	rnd_state = seed;
-	ktap_diag("RINGVM_SEED=%#llx", (unsigned long long)seed);
-	return seed;
+void rnd_seed_fixed(uint64_t seed)
+{
+	seed_with(seed);
 }
 
 /* splitmix64 (public domain algorithm): any seed is good, zero too. */
