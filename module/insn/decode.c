@@ -613,6 +613,14 @@ static int special(struct ctx *c)
 			if (d->opcode == 0x0d && d->modrm >> 6 == 3 && !(d->mode & RVM_DEC_INTEL))
 				return RVM_DECODE_UD;
 			break;
+		case RVM_OP_XGETBV:
+		case RVM_OP_XSETBV:
+		case RVM_OP_CLAC:
+		case RVM_OP_STAC:
+			/* "NP" in the manual: no 66, F2, F3 */
+			if (c->pp != RVM_PP_NONE)
+				return RVM_DECODE_UD;
+			break;
 		case RVM_OP_HYPERCALL:
 		case RVM_OP_SERIALIZE:
 		case RVM_OP_RDPKRU:

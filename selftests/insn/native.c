@@ -34,8 +34,8 @@
 #define RW_LEN		0x2000
 #define ALT_LEN		(1 << 20)
 /* where the interpreter finds the descriptor tables */
-#define GDT_AT		0xffffff0000000000ull
-#define LDT_AT		0xffffff0000001000ull
+#define GDT_AT		0xffff9a5c13570000ull
+#define LDT_AT		0xffff9a5c13571000ull
 
 /* LDT entries, and the flat segments of the kernel's GDT */
 enum { L_CODE16, L_CODE32, L_DATA16, L_DATA32, L_DOWN32, L_RO, L_DOWN16, NR_LDT };
