@@ -16,6 +16,8 @@
 #include "mmu/mmu.h"
 #include "trace.h"
 
+#include <asm/cpufeature.h>
+
 enum rvm_replay_kind { RVM_REPLAY_READ, RVM_REPLAY_WRITE };
 
 static struct rvm_vcpu *insn_vcpu(struct rvm_insn *insn)
@@ -449,7 +451,7 @@ static void rvm_op_commit(struct rvm_insn *insn)
 	rp->pio_done = false;
 }
 
-const struct rvm_insn_ops rvm_insn_kernel_ops = {
+static const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.read		= rvm_op_read,
 	.write		= rvm_op_write,
 	.probe_write	= rvm_op_probe_write,
@@ -470,6 +472,38 @@ const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.hypercall	= rvm_op_hypercall,
 	.commit		= rvm_op_commit,
 };
+
+/**
+ * rvm_insn_init - the interpreter of a new vCPU
+ * @v: the vCPU
+ *
+ * Next to hardware that executes the rest, an instruction exists for the
+ * interpreter where it exists for the CPU, whatever the guest's CPUID says.
+ */
+void rvm_insn_init(struct rvm_vcpu *v)
+{
+	static const struct {
+		u32 feature, hide;
+	} map[] = {
+		{ X86_FEATURE_BMI1, RVM_HIDE_BMI1 }, { X86_FEATURE_BMI2, RVM_HIDE_BMI2 },
+		{ X86_FEATURE_ABM, RVM_HIDE_LZCNT }, { X86_FEATURE_POPCNT, RVM_HIDE_POPCNT },
+		{ X86_FEATURE_MOVBE, RVM_HIDE_MOVBE }, { X86_FEATURE_ADX, RVM_HIDE_ADX },
+		{ X86_FEATURE_XMM4_2, RVM_HIDE_CRC32 }, { X86_FEATURE_RDTSCP, RVM_HIDE_RDTSCP },
+		{ X86_FEATURE_RDPID, RVM_HIDE_RDPID }, { X86_FEATURE_CX16, RVM_HIDE_CX16 },
+		{ X86_FEATURE_SMAP, RVM_HIDE_SMAP }, { X86_FEATURE_INVPCID, RVM_HIDE_INVPCID },
+		{ X86_FEATURE_XSAVE, RVM_HIDE_XSAVE },
+	};
+	struct rvm_insn *insn = &v->insn;
+	size_t i;
+
+	insn->cpu = &v->cpu;
+	insn->ops = &rvm_insn_kernel_ops;
+	insn->priv = v;
+	insn->intel = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
+	for (i = 0; i < ARRAY_SIZE(map); i++)
+		if (!test_cpu_cap(&boot_cpu_data, map[i].feature))
+			insn->hide |= map[i].hide;
+}
 
 /* ---- one instruction --------------------------------------------------------- */
 
@@ -516,6 +550,14 @@ int rvm_emulate_one(struct rvm_vcpu *v)
 	rp->error = 0;
 	insn->reason = NULL;
 	r = rvm_insn_step(insn);
+	if (unlikely(r == RVM_INSN_FAULT && insn->fault.soft)) {
+		/* INT n, INT3, INTO: an instruction of its own, with the next one's
+		 * address on the stack.  It clears TF: no trap after it. */
+		struct rvm_fault event = insn->fault;
+
+		r = rvm_insn_deliver(insn, &event, insn->len, false);
+		tf = false;
+	}
 	v->dirty |= RVM_G_ALL;
 
 	posted = rp->posted;
@@ -528,10 +570,10 @@ int rvm_emulate_one(struct rvm_vcpu *v)
 		return 0;
 	case RVM_INSN_OK:
 	case RVM_INSN_HALT:
-		if (tf)
+	case RVM_INSN_RETRY:		/* with TF: after each iteration of a REP */
+		/* MOV SS holds debug traps back as well (SDM vol. 3 §6.8.3). */
+		if (tf && !(v->cpu.int_shadow & RVM_SHADOW_MOV_SS))
 			rvm_queue_db(v, 1ull << 14);	/* BS: single step, SDM §17.2.3 */
-		break;
-	case RVM_INSN_RETRY:
 		break;
 	case RVM_INSN_FAULT:
 		rvm_queue_exception(v, &insn->fault);

@@ -309,7 +309,7 @@ void rvm_get_events(struct rvm_vcpu *v, struct kvm_vcpu_events *e);
 int rvm_set_events(struct rvm_vcpu *v, const struct kvm_vcpu_events *e);
 
 /* ---- emulate.c --------------------------------------------------------- */
-extern const struct rvm_insn_ops rvm_insn_kernel_ops;
+void rvm_insn_init(struct rvm_vcpu *v);
 /* Run one instruction in the interpreter.  1: go on in the guest; 0: exit to
  * userspace (v->run filled); -errno. */
 int rvm_emulate_one(struct rvm_vcpu *v);

@@ -160,9 +160,7 @@ void rvm_run_init(struct rvm_vcpu *v)
 	v->where = RVM_OUTSIDE_GUEST;
 	v->avail = RVM_G_ALL;
 	v->dirty = RVM_G_ALL;
-	v->insn.cpu = &v->cpu;
-	v->insn.ops = &rvm_insn_kernel_ops;
-	v->insn.priv = v;
+	rvm_insn_init(v);
 }
 
 /* ---- one way to give up -------------------------------------------------- */
