@@ -16,6 +16,7 @@ HOST_SIDE = (("host.userspace", "userspace", "tests"),
              ("host.insn", "selftests/insn", "all"),
              ("host.lab", "selftests/lab", None))
 END_OF_CONSOLE = 40
+NO_VERDICT = "no verdict: the emulator died twice"
 
 
 def _host_side(report, name, folder):
@@ -98,8 +99,11 @@ class Batch:
                     self.report.nested(line)
                 self.report.add(tests[at].name, self._verdict(tests[at], session.victim))
             return tests[at + 1:], True
-        if unload.outcome == DIED and self._once_more(unload, session):
-            return [], False
+        if unload.outcome == DIED:
+            if self._once_more(unload, session):
+                return [], False
+            self.no_verdict += 1
+            self._host.append(Result("skipped", f"{self.label}.host", NO_VERDICT))
         return [], True
 
     def _once_more(self, job, session):
@@ -113,8 +117,7 @@ class Batch:
     def _without_verdict(self, tests):
         for test in tests:
             self.no_verdict += 1
-            self.report.add(test.name, [Result("skipped", test.name,
-                                               "no verdict: the emulator died twice")])
+            self.report.add(test.name, [Result("skipped", test.name, NO_VERDICT)])
 
     def _blame_host(self, session):
         """What went wrong outside the tests: loading, unloading, the kernel's log."""

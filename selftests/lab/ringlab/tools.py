@@ -145,7 +145,7 @@ def image():
                                       stdout=subprocess.PIPE).stdout.split()[0])
             fresh = Path(name) / "image"
             env = dict(os.environ, PATH=os.environ["PATH"] + ":/usr/sbin:/sbin")
-            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0", "-E", "nodiscard",
+            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-O", "^has_journal", "-m", "0",
                             "-d", str(tree), str(fresh), f"{size + size // 8 + 16}M"],
                            check=True, env=env, stdout=subprocess.DEVNULL)
             os.replace(fresh, path)
