@@ -228,6 +228,7 @@ struct rvm_vcpu {
 	struct rvm_events ev;
 	struct rvm_replay replay;
 	u32 mp_state;			/* KVM_MP_STATE_* */
+	const char *reason;		/* why the last KVM_RUN gave up, or NULL */
 
 	unsigned long requests;		/* bits: enum rvm_req */
 	int where;			/* enum rvm_where */

@@ -172,6 +172,7 @@ int rvm_internal_error(struct rvm_vcpu *v, u32 suberror, const char *reason,
 	u32 i;
 
 	v->stats.internal_error++;
+	v->reason = reason;
 	trace_rvm_internal_error(v, suberror, reason);
 	run->exit_reason = KVM_EXIT_INTERNAL_ERROR;
 	run->internal.suberror = suberror;
@@ -312,6 +313,7 @@ int rvm_vcpu_run(struct rvm_vcpu *v)
 	if (v->sigset_active)
 		sigprocmask(SIG_SETMASK, &v->sigset, &saved);
 	run->flags = 0;
+	v->reason = NULL;
 	rvm_fpu_load(v);
 
 	/* Userspace's local APIC: its TPR is an input (KVM API, kvm_run.cr8). */

@@ -16,6 +16,8 @@
 #include <linux/uaccess.h>
 #include <asm/tsc.h>
 
+#include <uapi/linux/ringvm.h>
+
 #include "ringvm.h"
 #include "mode.h"
 #include "cpu/cpu.h"
@@ -313,6 +315,15 @@ static long rvm_vcpu_nmi(struct rvm_vcpu *v)
 	return 0;
 }
 
+static long rvm_vcpu_get_reason(struct rvm_vcpu *v, void __user *argp)
+{
+	struct ringvm_reason r = {};
+
+	if (v->reason)
+		strscpy(r.text, v->reason, sizeof(r.text));
+	return copy_to_user(argp, &r, sizeof(r)) ? -EFAULT : 0;
+}
+
 /* KVM_GET_MP_STATE, KVM_SET_MP_STATE (§4.38, §4.39): with the local APICs in
  * the client a vCPU is always runnable; HLT is an exit. */
 static long rvm_vcpu_get_mp_state(struct rvm_vcpu *v, void __user *argp)
@@ -428,6 +439,8 @@ static long rvm_vcpu_do_ioctl(struct rvm_vcpu *v, unsigned int cmd, unsigned lon
 		return rvm_vcpu_interrupt(v, argp);
 	case KVM_NMI:
 		return rvm_vcpu_nmi(v);
+	case RINGVM_GET_REASON:
+		return rvm_vcpu_get_reason(v, argp);
 	case KVM_GET_TSC_KHZ:
 		return tsc_khz;
 	case KVM_SET_TSC_KHZ:

@@ -88,7 +88,7 @@ static void unknown(void)
 	only_ringvm();
 	vm = vm_bare();
 	v = vcpu_bare(vm, 0);
-	for (nr = 1; nr < 256; nr++) {
+	for (nr = 2; nr < 256; nr++) {
 		EXPECT_ERR(ioctl(vm->dev, _IO(RINGVM_IO, nr), 0), ENOTTY);
 		EXPECT_ERR(ioctl(vm->fd, _IO(RINGVM_IO, nr), 0), ENOTTY);
 		EXPECT_ERR(ioctl(v->fd, _IO(RINGVM_IO, nr), 0), ENOTTY);
@@ -97,12 +97,57 @@ static void unknown(void)
 	EXPECT_ERR(ioctl(vm->dev, _IOW(RINGVM_IO, 0, struct ringvm_info), 0), ENOTTY);
 	EXPECT_ERR(ioctl(vm->dev, _IO(RINGVM_IO, 0), 0), ENOTTY);
 	EXPECT_ERR(ioctl(vm->fd, RINGVM_GET_INFO, 0), ENOTTY);
+	EXPECT_ERR(ioctl(v->fd, RINGVM_GET_INFO, 0), ENOTTY);
+	EXPECT_ERR(ioctl(vm->dev, RINGVM_GET_REASON, 0), ENOTTY);
+	EXPECT_ERR(ioctl(vm->fd, RINGVM_GET_REASON, 0), ENOTTY);
+}
+
+GUEST_ALL(halt, "hlt\n");
+
+/* In words, after a run that gave up; nothing after one that did not. */
+static void reason(void)
+{
+	struct ringvm_reason r;
+	struct vcpu *v;
+
+	only_ringvm();
+	v = guest_start_all(MODE_LONG, halt);
+	v->regs.rip = G_HOLE;
+	set_regs(v);
+	run_to(v, KVM_EXIT_INTERNAL_ERROR);
+	memset(&r, 0x55, sizeof(r));
+	ASSERT_OK(ioctl(v->fd, RINGVM_GET_REASON, &r));
+	ASSERT(memchr(r.text, 0, sizeof(r.text)));
+	EXPECT(strstr(r.text, "fetch"));
+	ktap_diag("%s", r.text);
+	EXPECT_EQ(r.text[sizeof(r.text) - 1], 0);
+
+	v->regs.rip = G_CODE;
+	set_regs(v);
+	run_to_hlt(v);
+	memset(&r, 0x55, sizeof(r));
+	ASSERT_OK(ioctl(v->fd, RINGVM_GET_REASON, &r));
+	EXPECT_EQ(r.text[0], 0);
+	EXPECT_ERR(ioctl(v->fd, RINGVM_GET_REASON, NULL), EFAULT);
+
+	/* CS with both L and D: a state that only VMRUN refuses. */
+	v = guest_start_all(MODE_LONG, halt);
+	v->sregs.cs.l = v->sregs.cs.db = 1;
+	if (ioctl(v->fd, KVM_SET_SREGS, &v->sregs))
+		return;
+	ASSERT_EQ(vcpu_run(v), 0);
+	if (v->run->exit_reason != KVM_EXIT_FAIL_ENTRY)
+		return;
+	ASSERT_OK(ioctl(v->fd, RINGVM_GET_REASON, &r));
+	EXPECT(strstr(r.text, "L and D"));
+	ktap_diag("%s", r.text);
 }
 
 int main(void)
 {
 	static const struct ktap_case cases[] = {
 		{ "info", info }, { "node_names", node_names }, { "unknown", unknown },
+		{ "reason", reason },
 	};
 
 	vmtest_init();

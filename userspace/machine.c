@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <limits.h>
+#include <linux/ringvm.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
@@ -246,8 +247,19 @@ static void report_internal_error(struct machine *m)
 	    name ? name : "unknown", *data ? data : " none");
 }
 
+/* The module's own words, where the node is one of ringvm's. */
+static void say_reason(struct machine *m)
+{
+	struct ringvm_reason r;
+
+	memset(&r, 0, sizeof(r));
+	if (!ioctl(m->vm.vcpu_fd, RINGVM_GET_REASON, &r) && r.text[0])
+		say("%s: %.*s", m->vm.device, (int)sizeof(r.text) - 1, r.text);
+}
+
 static int end_internal(struct machine *m)
 {
+	say_reason(m);
 	if (m->opts->verbose)
 		vm_dump(&m->vm);
 	else

@@ -41,4 +41,18 @@ struct ringvm_info {
 /* on the system fd (the open node) */
 #define RINGVM_GET_INFO		_IOR(RINGVM_IO, 0x00, struct ringvm_info)
 
+/**
+ * struct ringvm_reason - why KVM_RUN gave up
+ * @text: NUL-terminated words, or empty; the rest is 0
+ *
+ * After KVM_EXIT_FAIL_ENTRY or KVM_EXIT_INTERNAL_ERROR: what kvm_run's numbers
+ * do not say.  Empty after any other exit.
+ */
+struct ringvm_reason {
+	char text[RINGVM_WHY_LEN];
+};
+
+/* on a vCPU */
+#define RINGVM_GET_REASON	_IOR(RINGVM_IO, 0x01, struct ringvm_reason)
+
 #endif /* _UAPI_LINUX_RINGVM_H */

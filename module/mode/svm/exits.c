@@ -297,7 +297,7 @@ static const char *svm_invalid_reason(const struct vmcb *b)
 		if (!(s->cr0 & X86_CR0_PE))
 			return "long mode without CR0.PE";
 		if ((s->cs.attrib & RVM_SEG_L) && (s->cs.attrib & RVM_SEG_DB))
-			return "CS has both L and D";
+			return "CS has both L and D set";
 	}
 	if (!b->control.asid)
 		return "ASID is 0";
@@ -313,8 +313,8 @@ static int svm_exit_invalid(struct rvm_vcpu *v)
 	v->run->exit_reason = KVM_EXIT_FAIL_ENTRY;
 	v->run->fail_entry.hardware_entry_failure_reason = (u32)SVM_EXIT_ERR;
 	v->run->fail_entry.cpu = v->last_cpu;
-	trace_rvm_internal_error(v, 0, svm_invalid_reason(s->vmcb));
-	pr_debug("vcpu %u: VMRUN refuses the state: %s\n", v->id, svm_invalid_reason(s->vmcb));
+	v->reason = svm_invalid_reason(s->vmcb);
+	trace_rvm_internal_error(v, 0, v->reason);
 	return 0;
 }
 
