@@ -284,7 +284,7 @@ static void fuzz(bool two)
 		ASSERT(pid >= 0);
 		if (!pid) {
 			alarm(80);
-			child(count / 4, two);
+			child(count / (two ? 8 : 4), two);
 		}
 		ASSERT_EQ(waitpid(pid, &st, 0), pid);
 		if (st)
