@@ -63,7 +63,7 @@ static void randomise(struct vcpu *v)
 		v->sregs.cr4 ^= rnd() & (CR4_DE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT);
 		ioctl(v->fd, KVM_SET_SREGS, &v->sregs);
 	}
-	/* Handlers: HLT stubs, or random code, or none. */
+	/* Handlers: HLTs, or random code, or none. */
 	if (rnd() % 4 == 0)
 		for (i = 0; i < 32; i++)
 			guest_handler(v->vm, v->mode, i, G_CODE + rnd() % 0x1000);
@@ -114,7 +114,7 @@ static void one_guest(enum guest_mode m)
 	ASSERT_OK(vm_slot(vm, 0, 0, 0, SIZE, arena + GUARD));
 	vm->mem = arena + GUARD;
 	vm->size = SIZE;
-	memset(vm->mem + G_STUBS, 0xf4, 256);
+	memset(vm->mem + G_TRAPS, 0xf4, 256);
 	v = vcpu_new(vm, 0, m);
 	if (dev_is_kvm() && host_is_tcg() && m != MODE_REAL && m != MODE_LONG) {
 		/*

@@ -109,7 +109,7 @@ static void refused(void)
 		/* Where the CPU does not check, the module may: TCG takes some. */
 		ASSERT_EQ(vcpu_run(v), 0);
 		get_regs(v);
-		vec = v->regs.rip - 1 - G_STUBS;
+		vec = v->regs.rip - 1 - G_TRAPS;
 		if (v->run->exit_reason == KVM_EXIT_HLT && vec == GP) {
 			get_sregs(v);
 			EXPECT_EQ(v->sregs.cr0, old.cr0);

@@ -182,7 +182,7 @@ static void no_execute(void)
 
 /* #DF when #GP cannot be delivered; a fault inside that is a shutdown. */
 /*
- * Touches IDT, GDT, stack and stubs first: a nested page fault in mid-delivery
+ * Touches IDT, GDT, stack and handlers first: a nested page fault in mid-delivery
  * makes the host re-inject, and TCG forgets there that an exception came before.
  */
 GUEST(pf_warm, 64, "mov 0x3000, %eax\nmov 0x1000, %eax\nmov 0x7000, %eax\npush %rax\n"

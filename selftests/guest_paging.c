@@ -120,7 +120,7 @@ static void write_protect(void)
 		EXPECT_EQ(g32(v->vm, 0x50000), 0x5a5a);
 		v->sregs.cr0 |= CR0_WP;
 		run_at(v, wr, 0x50000);
-		EXPECT_EQ(v->regs.rip, G_STUBS + PF + 1);
+		EXPECT_EQ(v->regs.rip, G_TRAPS + PF + 1);
 	}
 }
 

@@ -240,7 +240,7 @@ static void page_fault_halfway(void)
 		}
 		get_regs(v);
 		get_sregs(v);
-		ASSERT_EQ(v->regs.rip, G_STUBS + PF + 1);
+		ASSERT_EQ(v->regs.rip, G_TRAPS + PF + 1);
 		EXPECT_EQ(v->sregs.cr2, 0x31000);
 		EXPECT_EQ(v->regs.rcx, 16);
 		EXPECT_EQ(v->regs.rdi, 0x31000);

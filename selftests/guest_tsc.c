@@ -92,7 +92,7 @@ static void aux(void)
 	if (set_msr(v, MSR_TSC_AUX, 0x4242) != 1)
 		SKIP("no TSC_AUX");
 	run_to_hlt(v);
-	if (v->regs.rip == G_STUBS + UD + 1)
+	if (v->regs.rip == G_TRAPS + UD + 1)
 		SKIP("no RDTSCP");
 	EXPECT_EQ(v->regs.rcx, 0x4242);
 }

@@ -26,7 +26,7 @@
 #define G_IDT32		0x2800u		/* 8-byte gates, 32-bit handlers */
 #define G_IDT64		0x3000u		/* 16-byte gates */
 #define G_STACK		0x6000u		/* top of vCPU 0's; next ones 0x400 below each */
-#define G_STUBS		0x7000u		/* 256 HLTs, one per vector */
+#define G_TRAPS		0x7000u		/* 256 HLTs, one per vector */
 #define G_CODE		0x8000u
 #define G_DATA		0xc000u
 #define G_PML4		0x10000u	/* long mode */
@@ -158,7 +158,7 @@ int vm_slot(struct vm *vm, uint32_t slot, uint32_t flags, uint64_t gpa, uint64_t
 void *anon(size_t size);
 
 struct vcpu *vcpu_bare(struct vm *vm, unsigned int id);
-/* A vCPU in this mode with tables built, RIP at G_CODE, handlers = HLT stubs. */
+/* A vCPU in this mode with tables built, RIP at G_CODE, handlers = HLTs. */
 struct vcpu *vcpu_new(struct vm *vm, unsigned int id, enum guest_mode mode);
 void vcpu_set_mode(struct vcpu *v, enum guest_mode mode);
 void vcpu_free(struct vcpu *v);
@@ -185,7 +185,7 @@ int vcpu_run(struct vcpu *v);
 void run_to(struct vcpu *v, uint32_t reason);
 /* As run_to(KVM_EXIT_HLT), then reads the registers. */
 void run_to_hlt(struct vcpu *v);
-/* Runs to HLT and answers the vector whose stub that was, or -1. */
+/* Runs to HLT and answers the vector whose HLT that was, or -1. */
 int run_to_vector(struct vcpu *v);
 const char *exit_name(uint32_t reason);
 void show_exit(struct vcpu *v);

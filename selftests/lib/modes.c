@@ -88,7 +88,7 @@ static void build_descriptors(struct vm *vm, enum guest_mode m)
 		g16(vm, tss + 8) = SEL_DATA;
 	g16(vm, tss + 0x66) = 0x68;		/* behind the limit: no I/O map */
 	for (i = 0; i < 256; i++)
-		guest_handler(vm, m, i, G_STUBS + i);
+		guest_handler(vm, m, i, G_TRAPS + i);
 }
 
 static void build_tables(struct vm *vm)

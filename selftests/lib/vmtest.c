@@ -95,7 +95,7 @@ struct vm *vm_new(size_t size)
 	vm->mem = anon(size);
 	vm->size = size;
 	ASSERT_OK(vm_slot(vm, 0, 0, 0, size, vm->mem));
-	memset(vm->mem + G_STUBS, 0xf4, 256);
+	memset(vm->mem + G_TRAPS, 0xf4, 256);
 	return vm;
 }
 
@@ -310,7 +310,7 @@ int run_to_vector(struct vcpu *v)
 	uint64_t at;
 
 	run_to_hlt(v);
-	at = v->regs.rip - 1 - G_STUBS;		/* a HLT exit reports RIP behind the HLT */
+	at = v->regs.rip - 1 - G_TRAPS;		/* a HLT exit reports RIP behind the HLT */
 	return at < 256 ? (int)at : -1;
 }
 
