@@ -211,6 +211,7 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 
 	preempt_disable();
 	local_irq_disable();
+	rvm_guest_prepare();
 	WRITE_ONCE(v->where, RVM_IN_GUEST);
 	smp_mb();	/* pairs with the one in rvm_request_all() */
 	r = rvm_hw_check(mode);

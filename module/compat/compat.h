@@ -23,10 +23,16 @@
  */
 int rvm_handle_guest_work(void);
 
-/* Interrupts off: is there such work? */
+/* Is there such work?  With interrupts on the answer may be out of date. */
 static inline bool rvm_guest_work_pending(void)
 {
-	return xfer_to_guest_mode_work_pending();
+	return __xfer_to_guest_mode_work_pending();
+}
+
+/* Interrupts off, before the last look for such work. */
+static inline void rvm_guest_prepare(void)
+{
+	xfer_to_guest_mode_prepare();
 }
 
 /* CPU time from here to rvm_guest_timing_exit() is the guest's. */
