@@ -325,7 +325,7 @@ int rvm_vcpu_run(struct rvm_vcpu *v)
 
 	r = rvm_complete_exit(v);
 	if (r > 0) {
-		if (READ_ONCE(run->immediate_exit)) {
+		if (rvm_immediate_exit(run)) {
 			run->exit_reason = KVM_EXIT_INTR;
 			r = -EINTR;
 		} else {

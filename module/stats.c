@@ -128,7 +128,8 @@ static int rvm_stats_open(struct rvm_stats_file *s, struct rvm_vm *vm, const cha
 	struct file *file;
 	int fd;
 
-	BUILD_BUG_ON(offsetof(struct rvm_stat_desc, name) != sizeof(struct kvm_stats_desc));
+	BUILD_BUG_ON(offsetof(struct rvm_stat_desc, name) !=
+		     offsetof(struct kvm_stats_desc, name));
 	h->name_size = RVM_STATS_NAME_LEN;
 	h->num_desc = s->descs_size / sizeof(*s->descs);
 	h->id_offset = sizeof(*h);

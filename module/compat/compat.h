@@ -3,7 +3,7 @@
  * Every difference between kernel versions, and nothing else.
  *
  * Also the wrappers for what the kernel offers its own kvm module in an
- * awkward shape.  Known to build: 6.1.
+ * awkward shape.  Known to build: 6.1, 6.12.
  */
 #ifndef RVM_COMPAT_H
 #define RVM_COMPAT_H
@@ -12,6 +12,7 @@
 #include <linux/context_tracking.h>
 #include <linux/entry-kvm.h>
 #include <linux/irqflags.h>
+#include <linux/kvm.h>
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <linux/vtime.h>
@@ -44,6 +45,16 @@ static __always_inline void rvm_guest_timing_enter(void)
 static __always_inline void rvm_guest_timing_exit(void)
 {
 	vtime_account_guest_exit();
+}
+
+/* kvm_run.immediate_exit, which the client may change at any time. */
+static inline bool rvm_immediate_exit(const struct kvm_run *run)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+	return READ_ONCE(run->immediate_exit);
+#else
+	return READ_ONCE(run->immediate_exit__unsafe);
+#endif
 }
 
 static __always_inline void rvm_rcu_note_guest(void)

@@ -304,12 +304,12 @@ static int npt_host_level(struct mm_struct *mm, unsigned long hva)
 	pud = READ_ONCE(*pud_offset(&p4d, hva));
 	if (pud_none(pud) || !pud_present(pud))
 		goto out;
-	if (pud_large(pud)) {
+	if (pud_leaf(pud)) {
 		level = 2;	/* a 1 GiB page holds 2 MiB ones */
 		goto out;
 	}
 	pmd = READ_ONCE(*pmd_offset(&pud, hva));
-	if (!pmd_none(pmd) && pmd_present(pmd) && pmd_large(pmd))
+	if (!pmd_none(pmd) && pmd_present(pmd) && pmd_leaf(pmd))
 		level = 2;
 out:
 	local_irq_restore(flags);

@@ -16,7 +16,6 @@
 #include <asm/msr.h>
 #include <asm/nospec-branch.h>
 #include <asm/segment.h>
-#include <asm/virtext.h>
 
 #include <uapi/linux/ringvm.h>
 
