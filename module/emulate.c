@@ -113,11 +113,12 @@ static int rvm_mmio(struct rvm_insn *insn, u64 gpa, void *data, u32 len, bool wr
 
 /* ---- memory ---------------------------------------------------------------- */
 
-/* One page's part of an access; gpa..gpa+len is within a page. */
-static int rvm_phys_read(struct rvm_insn *insn, u64 gpa, u8 *buf, u32 len)
+/* One page's part of an access: memory, or a device's registers in pieces of 8
+ * bytes.  gpa..gpa+len is within a page. */
+static int rvm_phys_access(struct rvm_insn *insn, u64 gpa, u8 *buf, u32 len, bool write)
 {
 	struct rvm_vcpu *v = insn_vcpu(insn);
-	int r = rvm_gpa_read(v->vm, gpa, buf, len);
+	int r = write ? rvm_gpa_write(v->vm, gpa, buf, len) : rvm_gpa_read(v->vm, gpa, buf, len);
 
 	if (likely(!r))
 		return RVM_INSN_OK;
@@ -128,31 +129,7 @@ static int rvm_phys_read(struct rvm_insn *insn, u64 gpa, u8 *buf, u32 len)
 	while (len) {
 		u32 n = min(len, 8u);
 
-		r = rvm_mmio(insn, gpa, buf, n, false);
-		if (r)
-			return r;
-		gpa += n;
-		buf += n;
-		len -= n;
-	}
-	return RVM_INSN_OK;
-}
-
-static int rvm_phys_write(struct rvm_insn *insn, u64 gpa, const u8 *buf, u32 len)
-{
-	struct rvm_vcpu *v = insn_vcpu(insn);
-	int r = rvm_gpa_write(v->vm, gpa, buf, len);
-
-	if (likely(!r))
-		return RVM_INSN_OK;
-	if (r != -ENXIO) {
-		v->replay.error = r;
-		return RVM_INSN_UNHANDLED;
-	}
-	while (len) {
-		u32 n = min(len, 8u);
-
-		r = rvm_mmio(insn, gpa, (void *)buf, n, true);
+		r = rvm_mmio(insn, gpa, buf, n, write);
 		if (r)
 			return r;
 		gpa += n;
@@ -191,30 +168,28 @@ static int rvm_translate(struct rvm_insn *insn, u64 gla, u32 len, u32 acc,
 	return r;
 }
 
-static int rvm_op_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
+/* @buf is only read when @write. */
+static int rvm_access(struct rvm_insn *insn, u64 gla, u8 *buf, u32 len, u32 acc, bool write)
 {
 	struct rvm_span span;
 	int r;
 
 	r = rvm_translate(insn, gla, len, acc, &span);
 	if (!r)
-		r = rvm_phys_read(insn, span.gpa[0], buf, span.len[0]);
+		r = rvm_phys_access(insn, span.gpa[0], buf, span.len[0], write);
 	if (!r && span.len[1])
-		r = rvm_phys_read(insn, span.gpa[1], buf + span.len[0], span.len[1]);
+		r = rvm_phys_access(insn, span.gpa[1], buf + span.len[0], span.len[1], write);
 	return r;
+}
+
+static int rvm_op_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
+{
+	return rvm_access(insn, gla, buf, len, acc, false);
 }
 
 static int rvm_op_write(struct rvm_insn *insn, u64 gla, const void *buf, u32 len, u32 acc)
 {
-	struct rvm_span span;
-	int r;
-
-	r = rvm_translate(insn, gla, len, acc, &span);
-	if (!r)
-		r = rvm_phys_write(insn, span.gpa[0], buf, span.len[0]);
-	if (!r && span.len[1])
-		r = rvm_phys_write(insn, span.gpa[1], buf + span.len[0], span.len[1]);
-	return r;
+	return rvm_access(insn, gla, (u8 *)buf, len, acc | RVM_ACC_WRITE, true);
 }
 
 static int rvm_op_probe_write(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)

@@ -380,7 +380,7 @@ int rvm_insn_exec(struct rvm_insn *insn, const struct rvm_decoded *d)
 	int ret;
 
 	if (unlikely(!fn))
-		return rvm_x_unhandled(insn, "instruction not implemented");
+		return rvm_x_unhandled(insn, "the interpreter does not have this instruction");
 	ret = fn(insn, d);
 	switch (ret) {
 	case RVM_INSN_OK:
