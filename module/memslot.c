@@ -162,19 +162,17 @@ static void rvm_slots_publish(struct rvm_vm *vm, struct rvm_memslots *new)
 static void rvm_unmap_range(struct rvm_vm *vm, u64 base_gfn, u64 npages)
 {
 	u64 end = base_gfn + npages, next;
-	bool flush = false;
 
 	if (!vm->mode->nested)
 		return;
 	for (; base_gfn < end; base_gfn = next) {
 		next = min(end, base_gfn + RVM_UNMAP_STEP);
 		spin_lock(&vm->mmu_lock);
-		flush |= rvm_nested_zap(vm, base_gfn, next);
+		if (rvm_nested_zap(vm, base_gfn, next))
+			rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 		spin_unlock(&vm->mmu_lock);
 		cond_resched();
 	}
-	if (flush)
-		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 }
 
 /*

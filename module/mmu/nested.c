@@ -10,6 +10,11 @@
  * mapped under mmu_lock if no invalidation touched it meanwhile, and dropped
  * when the mmu notifier says so (notifier.c).
  *
+ * A translation that is dropped is flushed from every TLB before mmu_lock is
+ * given up.  Otherwise a second thread that wants the same page gone would find
+ * nothing to drop, flush nothing, and free the page while a guest still writes
+ * to it.
+ *
  * Tables that have become useless are not freed where a CPU may still walk
  * them: they wait on a list until every vCPU has flushed.
  */
@@ -156,11 +161,7 @@ static bool npt_range(struct rvm_vm *vm, u64 *table, int level, u64 base,
 			hit = true;
 			break;
 		case NPT_WRPROTECT:
-			if (level > 1) {
-				/* Logged by 4 KiB page: let it come back as such. */
-				npt_drop_leaf(vm, ptep, level);
-				hit = true;
-			} else if (*ptep & NPT_W) {
+			if (*ptep & NPT_W) {
 				clear_bit(1, (unsigned long *)ptep);
 				hit = true;
 			}
@@ -381,21 +382,36 @@ static void npt_spare_free(struct npt_spare *s)
 		free_page((unsigned long)s->page[--s->n]);
 }
 
+static u64 npt_leaf(u64 pfn, int level, bool writable, bool dirty)
+{
+	u64 entry = pfn << PAGE_SHIFT | NPT_P | NPT_U | NPT_A;
+
+	if (writable)
+		entry |= NPT_W;
+	if (dirty)
+		entry |= NPT_D;
+	if (level > 1)
+		entry |= NPT_PS;
+	return entry;
+}
+
 /*
  * Map gfn (rounded down to the level) to pfn.  mmu_lock held.  False: there
  * were not enough spare tables; nothing changed that matters, try again.
+ * *flush is set when a translation went away that a TLB may hold.
  */
 static bool npt_map(struct rvm_vm *vm, u64 gfn, u64 pfn, int level, bool writable,
-		    bool dirty, struct npt_spare *spare, struct list_head *dead)
+		    bool dirty, struct npt_spare *spare, struct list_head *dead, bool *flush)
 {
-	struct rvm_nested *n = vm->nested;
-	u64 *table = n->root, *ptep, entry;
+	u64 *table = vm->nested->root, *ptep, entry, old;
 	int l;
 
-	for (l = n->levels; l > level; l--) {
+	for (l = vm->nested->levels; l > level; l--) {
 		ptep = &table[npt_index(gfn, l)];
-		if ((*ptep & NPT_P) && npt_is_leaf(*ptep, l))
+		if ((*ptep & NPT_P) && npt_is_leaf(*ptep, l)) {
 			npt_drop_leaf(vm, ptep, l);	/* a 2 MiB page to be split */
+			*flush = true;
+		}
 		if (!(*ptep & NPT_P)) {
 			if (!spare->n)
 				return false;
@@ -407,25 +423,25 @@ static bool npt_map(struct rvm_vm *vm, u64 gfn, u64 pfn, int level, bool writabl
 	}
 
 	ptep = &table[npt_index(gfn, level)];
-	if (*ptep & NPT_P) {
-		if (!npt_is_leaf(*ptep, level)) {
-			/* A table of 4 KiB pages gives way to the 2 MiB page. */
-			struct page *old = virt_to_page(npt_table(*ptep));
-
-			npt_range(vm, page_address(old), level - 1, 0, 0, 512, NPT_ZAP);
-			WRITE_ONCE(*ptep, 0);
-			list_add(&old->lru, dead);
-		} else {
-			npt_drop_leaf(vm, ptep, level);
-		}
+	entry = npt_leaf(pfn, level, writable, dirty);
+	old = *ptep;
+	if ((old & NPT_P) && !npt_is_leaf(old, level)) {
+		/* A table of 4 KiB pages gives way to the 2 MiB page. */
+		npt_range(vm, npt_table(old), level - 1, 0, 0, NPT_LEVEL_PAGES(level), NPT_ZAP);
+		WRITE_ONCE(*ptep, 0);
+		list_add(&virt_to_page(npt_table(old))->lru, dead);
+		*flush = true;
+	} else if ((old & NPT_P) && (old & NPT_ADDR) == (entry & NPT_ADDR) &&
+		   (writable || !(old & NPT_W))) {
+		/* The same page with the same rights or more: the TLB's copy may stay
+		 * until it faults.  The CPU may be setting A and D meanwhile. */
+		if (writable)
+			set_bit(1, (unsigned long *)ptep);
+		return true;
+	} else if (old & NPT_P) {
+		npt_drop_leaf(vm, ptep, level);
+		*flush = true;
 	}
-	entry = pfn << PAGE_SHIFT | NPT_P | NPT_U | NPT_A;
-	if (writable)
-		entry |= NPT_W;
-	if (dirty)
-		entry |= NPT_D;
-	if (level > 1)
-		entry |= NPT_PS;
 	WRITE_ONCE(*ptep, entry);
 	if (level == 1)
 		vm->stats.pages_4k++;
@@ -437,7 +453,7 @@ static bool npt_map(struct rvm_vm *vm, u64 gfn, u64 pfn, int level, bool writabl
 int rvm_nested_fault(struct rvm_vcpu *v, u64 gpa, u32 error)
 {
 	struct rvm_vm *vm = v->vm;
-	bool write = error & RVM_PF_W, writable, dirty_log, mapped;
+	bool write = error & RVM_PF_W, writable, dirty_log, mapped, flush = false;
 	u64 gfn = gpa >> PAGE_SHIFT, pfn;
 	struct rvm_memslot *slot;
 	struct npt_spare spare;
@@ -481,18 +497,16 @@ int rvm_nested_fault(struct rvm_vcpu *v, u64 gpa, u32 error)
 		vm->stats.nested_retries++;
 		mapped = true;		/* the guest faults again and finds the new page */
 	} else {
-		mapped = npt_map(vm, gfn, pfn, level, writable, write, &spare, &dead);
+		mapped = npt_map(vm, gfn, pfn, level, writable, write, &spare, &dead, &flush);
 		if (mapped && dirty_log && write)
 			rvm_mark_dirty(slot, gfn);
+		if (flush)
+			rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 	}
 	spin_unlock(&vm->mmu_lock);
 	put_page(page);
+	npt_free_list(vm, &dead);
 	r = mapped ? RVM_NPF_FIXED : -ENOMEM;
-
-	if (!list_empty(&dead)) {
-		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
-		npt_free_list(vm, &dead);
-	}
 out:
 	npt_spare_free(&spare);
 	srcu_read_unlock(&vm->srcu, idx);

@@ -57,7 +57,6 @@ static struct rvm_vm *mn_to_vm(struct mmu_notifier *mn)
 static int rvm_mn_start(struct mmu_notifier *mn, const struct mmu_notifier_range *range)
 {
 	struct rvm_vm *vm = mn_to_vm(mn);
-	bool flush;
 	int idx;
 
 	idx = srcu_read_lock(&vm->srcu);
@@ -70,10 +69,9 @@ static int rvm_mn_start(struct mmu_notifier *mn, const struct mmu_notifier_range
 		vm->mn_start = min(vm->mn_start, range->start);
 		vm->mn_end = max(vm->mn_end, range->end);
 	}
-	flush = vm->nested && rvm_for_hva_range(vm, range->start, range->end, rvm_mn_zap, NULL);
-	spin_unlock(&vm->mmu_lock);
-	if (flush)
+	if (vm->nested && rvm_for_hva_range(vm, range->start, range->end, rvm_mn_zap, NULL))
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
+	spin_unlock(&vm->mmu_lock);
 	srcu_read_unlock(&vm->srcu, idx);
 	return 0;
 }
@@ -142,11 +140,10 @@ static void rvm_mn_release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	idx = srcu_read_lock(&vm->srcu);
 	spin_lock(&vm->mmu_lock);
-	if (vm->nested)
-		rvm_nested_zap(vm, 0, ~0ull);
+	if (vm->nested && rvm_nested_zap(vm, 0, ~0ull))
+		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 	spin_unlock(&vm->mmu_lock);
 	rvm_request_all(vm, RVM_REQ_VM_DEAD);
-	rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 	srcu_read_unlock(&vm->srcu, idx);
 }
 
