@@ -75,11 +75,10 @@ enum rvm_fault_kind {
  * (-EFAULT: the slot's host address is not mapped).  May sleep. */
 int rvm_nested_fault(struct rvm_vcpu *v, u64 gpa, u32 error);
 
-/* Drop or write-protect [start, end) (gfns).  Caller holds mmu_lock and, when
+/* Drop [start, end) (gfns).  Caller holds mmu_lock and, when
  * true is returned, flushes (rvm_request_all) before it gives the lock up: see
  * nested.c. */
 bool rvm_nested_zap(struct rvm_vm *vm, u64 start, u64 end);
-bool rvm_nested_wrprotect(struct rvm_vm *vm, u64 start, u64 end);
 /* Write-protect the pages of one dirty-bitmap word (first gfn, mask). */
 bool rvm_nested_wrprotect_mask(struct rvm_vm *vm, u64 gfn, unsigned long mask);
 /* Test, and clear when @clear, the accessed bits of [start, end). */

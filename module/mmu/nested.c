@@ -197,11 +197,6 @@ bool rvm_nested_zap(struct rvm_vm *vm, u64 start, u64 end)
 	return flush;
 }
 
-bool rvm_nested_wrprotect(struct rvm_vm *vm, u64 start, u64 end)
-{
-	return npt_walk_range(vm, start, end, NPT_WRPROTECT);
-}
-
 bool rvm_nested_wrprotect_mask(struct rvm_vm *vm, u64 gfn, unsigned long mask)
 {
 	bool flush = false;
