@@ -237,11 +237,15 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 	rvm_guest_timing_enter();
 	mode->enter(v);
 	smp_store_release(&v->where, RVM_OUTSIDE_GUEST);
-	v->stats.exits++;
 
-	/* The interrupt that ended the guest is taken here, still on the guest's
-	 * account. */
+	/*
+	 * The interrupt that ended the guest is taken here, still on the guest's
+	 * account.  Not without an instruction between the two: STI's shadow
+	 * covers the next one.
+	 */
 	local_irq_enable();
+	v->stats.exits++;
+	barrier();
 	local_irq_disable();
 	rvm_guest_timing_exit();
 	local_irq_enable();

@@ -41,12 +41,8 @@ static int svm_exit_nmi(struct rvm_vcpu *v)
 
 static int svm_exit_mc(struct rvm_vcpu *v)
 {
-	/*
-	 * An intercepted #MC is not pending any more: hand it to the host's own
-	 * gate.  The machine-check banks tell its handler what happened.
-	 */
+	/* The host took it on the CPU that it struck: svm_enter(). */
 	v->stats.exit_exception++;
-	asm volatile("int $18");
 	return 1;
 }
 

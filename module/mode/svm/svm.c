@@ -301,6 +301,9 @@ static void svm_new_asid(struct svm_vcpu *s, struct svm_cpu *c)
  */
 static void svm_load_drs(struct rvm_vcpu *v)
 {
+	/* Not the host's DR7 with the guest's addresses. */
+	if (hw_breakpoint_active())
+		set_debugreg(0, 7);
 	set_debugreg(v->cpu.dr[0], 0);
 	set_debugreg(v->cpu.dr[1], 1);
 	set_debugreg(v->cpu.dr[2], 2);
@@ -320,8 +323,6 @@ static void svm_unload_drs(struct rvm_vcpu *v)
 		svm_own_drs(s, false);
 	}
 	s->drs_loaded = false;
-	if (hw_breakpoint_active())
-		hw_breakpoint_restore();
 }
 
 static noinstr void svm_world_switch(struct rvm_vcpu *v, struct svm_vcpu *s, u64 host_pa)
@@ -329,6 +330,19 @@ static noinstr void svm_world_switch(struct rvm_vcpu *v, struct svm_vcpu *s, u64
 	rvm_guest_state_enter();
 	svm_vmrun(s->pa, v->cpu.gpr, host_pa);
 	rvm_guest_state_exit();
+}
+
+/*
+ * Another thread of the process may replace its LDT (modify_ldt) while this one
+ * is in KVM_RUN: an IPI loads LDTR here, and the old table is freed.
+ */
+static bool svm_host_has_ldt(void)
+{
+#ifdef CONFIG_MODIFY_LDT_SYSCALL
+	return READ_ONCE(current->mm->context.ldt);
+#else
+	return false;
+#endif
 }
 
 static void svm_enter(struct rvm_vcpu *v)
@@ -339,11 +353,12 @@ static void svm_enter(struct rvm_vcpu *v)
 
 	/*
 	 * The host's FS, GS, TR, LDTR and syscall MSRs, for the VMLOAD after each
-	 * exit.  They cannot change before put: the task does not return to
-	 * userspace, and a task switch runs put and load.  Not done in load: only
-	 * here is it certain that this CPU still has SVM enabled (reboot).
+	 * exit.  But for an LDT they cannot change before put: the task does not
+	 * return to userspace, and a task switch runs put and load.  Not done in
+	 * load: only here is it certain that this CPU still has SVM enabled
+	 * (reboot).
 	 */
-	if (!s->host_saved) {
+	if (!s->host_saved || svm_host_has_ldt()) {
 		asm volatile("vmsave" :: "a" (page_to_phys(c->host)) : "memory");
 		s->host_saved = true;
 	}
@@ -369,6 +384,15 @@ static void svm_enter(struct rvm_vcpu *v)
 
 	if (unlikely(s->drs_loaded))
 		svm_unload_drs(v);
+	/* VMEXIT has cleared DR7, whoever's it was. */
+	if (hw_breakpoint_active())
+		hw_breakpoint_restore();
+	/*
+	 * An intercepted #MC is not pending any more: hand it to the host's own
+	 * gate, on this CPU, whose banks tell the handler what happened.
+	 */
+	if (unlikely(ctl->exit_code == SVM_EXIT_EXCP_BASE + RVM_MC))
+		asm volatile("int $18");
 	ctl->tlb_ctl = TLB_CONTROL_DO_NOTHING;
 	s->dirty = 0;
 	svm_collect(v);
