@@ -185,7 +185,7 @@ int rvm_rmw_end(struct rvm_insn *insn, struct rvm_rmw *m, u64 val)
 
 	if (!m->lock || below_wrap(insn, m->gla, m->size) != m->size)
 		return rvm_write(insn, m->gla, &val, m->size, 0);
-	TRY(insn->ops->cmpxchg(insn, m->gla, &found, &val, m->size,
+	TRY(insn->ops->cmpxchg_mem(insn, m->gla, &found, &val, m->size,
 			       RVM_ACC_READ | RVM_ACC_WRITE | RVM_ACC_LOCKED));
 	if (found == m->old)
 		return 0;

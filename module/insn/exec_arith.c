@@ -452,7 +452,7 @@ int rvm_x_cmpxchg8b(struct rvm_insn *insn, const struct rvm_decoded *d)
 		expect[1] = new_val[1] = 0;
 	}
 	memcpy(found, expect, sizeof(found));
-	TRY(insn->ops->cmpxchg(insn, gla, found, new_val, size,
+	TRY(insn->ops->cmpxchg_mem(insn, gla, found, new_val, size,
 			       RVM_ACC_READ | RVM_ACC_WRITE | RVM_ACC_LOCKED));
 	if (found[0] == expect[0] && found[1] == expect[1]) {
 		rvm_set_flags(cpu, RVM_FL_ZF, RVM_FL_ZF);

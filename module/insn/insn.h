@@ -67,7 +67,7 @@ struct rvm_insn_ops {
 	int (*probe_write)(struct rvm_insn *insn, u64 gla, u32 len, u32 acc);
 	/* Compare *old with memory and store *new if equal, atomically towards
 	 * other vCPUs; *old receives the value found.  len 1,2,4,8,16. */
-	int (*cmpxchg)(struct rvm_insn *insn, u64 gla, void *old, const void *new_val,
+	int (*cmpxchg_mem)(struct rvm_insn *insn, u64 gla, void *old, const void *new_val,
 		       u32 len, u32 acc);
 	/* Instruction bytes at gla: fetch at least 1, at most len; *got says how
 	 * many.  Never fails for bytes on the second page while the first page

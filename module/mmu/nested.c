@@ -426,10 +426,13 @@ static bool npt_map(struct rvm_vm *vm, u64 gfn, u64 pfn, int level, bool writabl
 		WRITE_ONCE(*ptep, 0);
 		list_add(&virt_to_page(npt_table(old))->lru, dead);
 		*flush = true;
-	} else if ((old & NPT_P) && (old & NPT_ADDR) == (entry & NPT_ADDR) &&
-		   (writable || !(old & NPT_W))) {
-		/* The same page with the same rights or more: the TLB's copy may stay
-		 * until it faults.  The CPU may be setting A and D meanwhile. */
+	} else if ((old & NPT_P) && (old & NPT_ADDR) == (entry & NPT_ADDR)) {
+		/*
+		 * The same page: rights are added, the TLB's copy may stay until it
+		 * faults.  They are not taken away: another vCPU was faster, and a
+		 * write it may do is in the dirty log already.  The CPU may be setting
+		 * A and D meanwhile.
+		 */
 		if (writable)
 			set_bit(1, (unsigned long *)ptep);
 		return true;
