@@ -164,9 +164,11 @@ static void set_drop(struct set *s)
 static __thread bool rival;
 
 /*
- * Racing threads make states that no seed repeats, and some drive QEMU's TCG into
- * translating one block for ever, with the emulated host's CPU gone for good.
- * There the race is for the calls alone: KVM_RUN comes, but does not enter.
+ * Racing threads make states that no seed repeats.  In QEMU's TCG some of them
+ * end in an RCU stall of the emulated host, with the CPU's thread found in the
+ * translator when it was looked at: taken for the emulator's fault, not proven
+ * to be.  There the race is for the calls alone: KVM_RUN comes, but does not
+ * enter.
  */
 static bool no_entry;
 
