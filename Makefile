@@ -12,6 +12,7 @@ Q := @
 endif
 
 all: launcher module
+	$(Q)ln -sf $(MODULE_OUT)/ringvm.ko ringvm.ko
 
 # ---- the module -------------------------------------------------------------
 # kbuild writes next to the sources: give it a farm of links below build/, one
@@ -101,6 +102,7 @@ dkms-test: packages
 
 # The cache of downloads stays; "make distclean" removes it too.
 clean:
+	$(Q)rm -f ringvm.ko
 	$(Q)[ ! -d build ] || find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} +
 	$(Q)[ ! -f userspace/Makefile ] || $(MAKE) -C userspace clean
 	$(Q)find selftests -name __pycache__ -prune -exec rm -rf {} +

@@ -128,7 +128,6 @@ static void rvm_slots_copy(struct rvm_memslots *to, const struct rvm_memslots *o
 {
 	u32 i, n = 0;
 
-	to->generation = old->generation + 1;
 	for (i = 0; i < old->count; i++) {
 		const struct rvm_memslot *s = &old->slot[i];
 

@@ -84,7 +84,6 @@ struct rvm_memslot {
 
 /* An immutable snapshot, sorted by base_gfn; replaced whole under slots_lock. */
 struct rvm_memslots {
-	u64 generation;
 	u32 count;
 	struct rvm_memslot slot[];
 };
@@ -137,7 +136,6 @@ struct rvm_vm {
 enum rvm_req {
 	RVM_REQ_TLB_FLUSH,		/* drop every guest translation */
 	RVM_REQ_CLOCK,			/* write the clock page anew */
-	RVM_REQ_KICK,			/* just leave the guest */
 	RVM_REQ_VM_DEAD,		/* the owner's mm is going away */
 };
 
@@ -233,7 +231,6 @@ struct rvm_vcpu {
 	unsigned long requests;		/* bits: enum rvm_req */
 	int where;			/* enum rvm_where */
 	int last_cpu;			/* physical CPU it ran on, -1 at first */
-	bool loaded;			/* between vcpu_load and vcpu_put */
 	struct preempt_notifier pn;
 
 	struct fpu_guest fpu;

@@ -80,7 +80,6 @@ void rvm_request_all(struct rvm_vm *vm, enum rvm_req req)
 static int rvm_serve_requests(struct rvm_vcpu *v)
 {
 	v->stats.requests++;
-	clear_bit(RVM_REQ_KICK, &v->requests);
 	if (test_and_clear_bit(RVM_REQ_TLB_FLUSH, &v->requests)) {
 		v->stats.tlb_flush++;
 		v->vm->mode->flush_tlb(v);
@@ -139,14 +138,12 @@ void rvm_vcpu_load(struct rvm_vcpu *v)
 
 	preempt_notifier_register(&v->pn);
 	__rvm_load(v, cpu);
-	v->loaded = true;
 	put_cpu();
 }
 
 void rvm_vcpu_put(struct rvm_vcpu *v)
 {
 	preempt_disable();
-	v->loaded = false;
 	v->vm->mode->put(v);
 	preempt_notifier_unregister(&v->pn);
 	preempt_enable();
