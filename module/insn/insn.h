@@ -45,6 +45,13 @@ enum rvm_insn_result {
 /* Most bytes of one pio_in or pio_out call */
 #define RVM_INSN_BUF		1024
 
+/* What ends rvm_insn_run() before its budget does. */
+enum rvm_insn_watch {
+	RVM_WATCH_NONE,
+	RVM_WATCH_IRQ,		/* the guest can take an interrupt: IF set and no shadow */
+	RVM_WATCH_ALL,		/* every instruction */
+};
+
 struct rvm_insn;
 
 /**
@@ -117,6 +124,8 @@ struct rvm_decoded;
  * @len: the instruction's length, 0 if it was not decoded
  * @intel: the guest's CPU is Intel's where the vendors differ, else AMD's
  * @hide: RVM_HIDE_*: extensions the guest's CPUID does not have
+ * @watch: what ends rvm_insn_run() early; the owner's, to be changed between runs
+ * @budget, @left: of the run under way: see rvm_insn_stop()
  * @buf: the interpreter's own, for batched string I/O
  */
 struct rvm_insn {
@@ -132,6 +141,8 @@ struct rvm_insn {
 
 	bool intel;
 	u32 hide;
+	enum rvm_insn_watch watch;
+	u32 budget, left;
 	u8 buf[RVM_INSN_BUF];
 };
 
@@ -161,6 +172,34 @@ struct rvm_insn {
  * causes after completion (TF single step) is left to the caller.
  */
 int rvm_insn_step(struct rvm_insn *insn);
+
+/**
+ * rvm_insn_run - execute up to @budget instructions from CS:RIP on
+ * @budget: at least 1
+ * @done: how many were executed to their end; those that returned RVM_INSN_HALT count
+ *
+ * As rvm_insn_step() in a loop.  The first result that is not RVM_INSN_OK ends
+ * it and is returned.  RVM_INSN_OK, after one instruction or more, when
+ * - the budget is used up, or rvm_insn_stop() was called;
+ * - RFLAGS.TF is set.  With TF set at the call one instruction is executed, and
+ *   its single-step trap is the caller's to raise; where an instruction sets TF
+ *   the run ends after it, and no trap is due yet;
+ * - insn->watch asks for it.  RVM_WATCH_IRQ looks after each instruction, so a
+ *   caller with an interrupt that could be delivered at once does that first.
+ */
+int rvm_insn_run(struct rvm_insn *insn, u32 budget, u32 *done);
+
+/**
+ * rvm_insn_stop - end the run after the instruction being executed
+ *
+ * For callbacks: the caller of rvm_insn_run() has something to do.  No effect
+ * outside a run.
+ */
+static inline void rvm_insn_stop(struct rvm_insn *insn)
+{
+	insn->budget -= insn->left;
+	insn->left = 0;
+}
 
 /**
  * rvm_insn_deliver - give the guest an exception or interrupt

@@ -230,6 +230,8 @@ static int op_pio_out(struct rvm_insn *insn, u16 port, u32 size, u32 count, cons
 	for (i = 0; i < size * count; i++)
 		w->port_sum = w->port_sum * 31 + ((const u8 *)data)[i] + port;
 	to_log(w, LOG_OUT, port, NULL, size * count);
+	if (w->stop_at_out)
+		rvm_insn_stop(insn);
 	return 0;
 }
 

@@ -39,6 +39,7 @@ struct world {
 	struct { u32 kind, len; u64 gla; u8 data[RVM_INSN_BUF]; } log[MAX_LOG];
 
 	u64 port_sum;		/* what went through ports, mixed */
+	bool stop_at_out;	/* OUT ends a run */
 };
 
 void world_init(struct world *w);
