@@ -14,6 +14,7 @@ from .session import DIED, FAIL, NOT_RUN, PASS, clean
 # Tests that need no emulated host: name, folder, what to build before "make check".
 HOST_SIDE = (("host.userspace", "userspace", "tests"),
              ("host.insn", "selftests/insn", "all"),
+             ("host.trace", "selftests/trace", "all"),
              ("host.lab", "selftests/lab", None))
 END_OF_CONSOLE = 40
 NO_VERDICT = "no verdict: the emulator died twice"
@@ -136,7 +137,7 @@ class Batch:
     def _show(self, job, line):
         """Programs' output is shown whole; of a guest's, what its init says."""
         test = next((t for t in self.tests if t.name == job.name), None)
-        if not test or test.kind not in ("launch", "client") or line.startswith(guest.MARK):
+        if not test or test.kind not in ("launch", "client", "trace") or line.startswith(guest.MARK):
             self.report.nested(line)
 
     def _verdict(self, test, job):

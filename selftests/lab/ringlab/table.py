@@ -7,14 +7,14 @@ import shlex
 import tomllib
 from pathlib import Path
 
-from . import build, guest, ktap
+from . import build, guest, ktap, trace
 from .ktap import Result
 from .paths import LAB, TOP
 from .qemu import HostOptions
 from .say import LabError
 from .session import Job
 
-KINDS = ("program", "launch", "client", "grub", "shell")
+KINDS = ("program", "launch", "client", "grub", "shell", "trace")
 DEFAULT_BATCH = 4
 
 
@@ -34,7 +34,8 @@ class Test:
     def job(self):
         """A fresh job for the emulated host."""
         script = {"program": self._program, "launch": self._launch, "client": self._client,
-                  "grub": self._grub, "shell": lambda: self.argument}[self.kind]()
+                  "grub": self._grub, "shell": lambda: self.argument,
+                  "trace": lambda: trace.script(self.device)}[self.kind]()
         return Job(self.name, script + "\n", self.deadline)
 
     def _program(self):
@@ -62,6 +63,8 @@ class Test:
         """Results of a job that ran to its end."""
         if self.kind == "program":
             return ktap.parse(self.name, job.output, job.status)
+        if self.kind == "trace":
+            return trace.judge(self.name, self.argument, job)
         if self.kind == "shell" and any(ktap.PLAN.match(line) for line in job.output):
             return ktap.parse(self.name, job.output, job.status)
         if self.kind == "shell" and job.status == f"exit {ktap.KSFT_SKIP}":
@@ -101,6 +104,8 @@ def _expand(entry, programs):
     files = {"lab/bin/ringvm": build.launcher_path()} if kind in ("launch", "shell") else {}
     for path in entry.get("files", ()):
         files[f"lab/bin/{Path(path).name}"] = TOP / path
+    if kind == "trace":
+        files.update(trace.files())
     if kind == "grub":
         files["lab/bin/grub-client"] = LAB / "guest/grub-client"
     yield Test(entry["name"], argument=str(entry[kind]), files=files, **base)

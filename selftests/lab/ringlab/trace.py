@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The trace images (selftests/trace) in an emulated host."""
+
+import subprocess
+import sys
+
+from . import build, ktap
+from .ktap import Result
+from .paths import BUILD, TOP
+
+FOLDER = TOP / "selftests/trace"
+sys.path.insert(0, str(FOLDER))
+from tracer import compare  # noqa: E402 pylint: disable=wrong-import-position
+
+OUT = BUILD / "trace"
+EXPECTED = OUT / "expected.json"
+# A mode has its CPUID from the host's CPU, and the emulator's is AMD's.
+VENDOR = "amd"
+
+
+def files():
+    """What a run takes along: the runner and the images, built."""
+    build.make("-C", str(FOLDER), "all")
+    return {f"lab/bin/{path.name}": path
+            for path in (OUT / "trace_run", *sorted(OUT.glob("trace*.bin")))}
+
+
+def script(device):
+    """Shell lines that run every image on @device."""
+    return (f"export RINGVM_DEV={device}\n"
+            "for image in /lab/bin/trace*.bin; do trace_run $image || bad=1; done\n"
+            "exit $bad")
+
+
+def _expected():
+    newest = max(path.stat().st_mtime for path in (*OUT.glob("trace*.img"), compare.TABLE))
+    if not EXPECTED.exists() or EXPECTED.stat().st_mtime < newest:
+        subprocess.run([str(FOLDER / "run")], check=False, stdout=subprocess.DEVNULL)
+    return compare.load(EXPECTED)
+
+
+def judge(name, executor, job):
+    """Results of an executor's job; its trace is left beside the images."""
+    lines = [line.rstrip("\r") for line in job.output]
+    runs = ktap.parse_all(name, [line for line in lines if not line.startswith("trace of ")],
+                          job.status)
+    if runs and all(result.state == "skipped" for result in runs):
+        return runs
+    table = compare.Table()
+    trace, wrong = compare.parse(lines)
+    (OUT / f"{executor}.trace").write_text(
+        "".join(f"{case}: {result}\n" for case, result in trace.items()), encoding="utf-8")
+    problems, explained = compare.check(table, executor, VENDOR, trace, _expected())
+    problems = wrong + problems + table.stale(executor)
+    summary = f"{len(trace)} cases, {explained} deviations explained, {len(problems)} not"
+    failed = [r for r in runs if r.state == "failed"]
+    if problems:
+        return failed + [Result("failed", f"{name}: {summary}", line)
+                         for line in compare.shorten(problems)]
+    return failed or [Result("ok", f"{name}: {summary}")]

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Runs a trace image on $RINGVM_DEV, without a BIOS: loaded at IMAGE, started
+ * there in real mode.  What the guest writes to the debug port is the output.
+ * Ports answer as those of a PC, as far as the cases use them.
+ */
+#include <fcntl.h>
+
+#include "vmtest.h"
+
+#define IMAGE		0x10000u
+#define MEMORY		0x1000000u
+#define PORT_DEBUG	0xe9
+#define PORT_A		0x92		/* A20 */
+#define PORT_EXIT	0xf4
+#define PIC1_MASK	0x21
+#define PIC2_MASK	0xa1
+
+static uint8_t pic_mask[2];
+
+static void load(struct vm *vm, const char *path)
+{
+	int fd = open(path, O_RDONLY);
+	uint64_t at = IMAGE;
+	ssize_t n;
+
+	if (fd < 0)
+		FAIL("%s: %s", path, strerror(errno));
+	while ((n = read(fd, vm->mem + at, MEMORY - at)) > 0)
+		at += n;
+	ASSERT(n == 0);
+	close(fd);
+}
+
+static void start(struct vcpu *v)
+{
+	vcpu_set_mode(v, MODE_REAL);
+	get_sregs(v);
+	v->sregs.cs.selector = IMAGE >> 4;
+	v->sregs.cs.base = IMAGE;
+	set_sregs(v);
+	set_rip(v, 0);
+}
+
+/* One item of an I/O exit; false when the guest says that it is done. */
+static bool port_item(const struct kvm_run *r, uint8_t *data)
+{
+	bool out = r->io.direction == KVM_EXIT_IO_OUT;
+	uint8_t *mask = r->io.port == PIC1_MASK ? &pic_mask[0] :
+			r->io.port == PIC2_MASK ? &pic_mask[1] : NULL;
+
+	if (!out)
+		memset(data, 0xff, r->io.size);
+	if (r->io.size > 1)
+		return true;
+	if (mask && out)
+		*mask = *data;
+	else if (mask)
+		*data = *mask;
+	else if (r->io.port == PORT_A && !out)
+		*data = 2;
+	return !(out && r->io.port == PORT_EXIT);
+}
+
+static bool port(struct vcpu *v)
+{
+	const struct kvm_run *r = v->run;
+	uint32_t i;
+
+	if (r->io.direction == KVM_EXIT_IO_OUT && r->io.port == PORT_DEBUG) {
+		ASSERT(write(STDOUT_FILENO, pio_data(v), r->io.count) == (ssize_t)r->io.count);
+		return true;
+	}
+	for (i = 0; i < r->io.count; i++)
+		if (!port_item(r, pio_data(v) + i * r->io.size))
+			return false;
+	return true;
+}
+
+static const char *image;
+
+static void run_image(void)
+{
+	struct vm *vm = vm_new(MEMORY);
+	struct vcpu *v;
+
+	load(vm, image);
+	v = vcpu_bare(vm, 0);
+	vcpu_cpuid_default(v);
+	start(v);
+	for (;;) {
+		int rc = vcpu_run(v);
+
+		if (rc == -EINTR)
+			continue;
+		if (rc)
+			FAIL("KVM_RUN: %s", strerror(-rc));
+		switch (v->run->exit_reason) {
+		case KVM_EXIT_IO:
+			if (!port(v))
+				return;
+			break;
+		case KVM_EXIT_MMIO:
+			memset(v->run->mmio.data, 0xff, sizeof(v->run->mmio.data));
+			break;
+		default:
+			show_exit(v);
+			FAIL("the guest stopped");
+		}
+	}
+}
+
+int main(int argc, char **argv)
+{
+	static const struct ktap_case cases[] = { { "trace", run_image } };
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: RINGVM_DEV=/dev/ringvm %s IMAGE\n", argv[0]);
+		return KTAP_EXIT_FAIL;
+	}
+	image = argv[1];
+	vmtest_init();
+	return ktap_run(cases, KTAP_COUNT(cases));
+}
