@@ -72,6 +72,8 @@ static int rvm_mmio(struct rvm_insn *insn, u64 gpa, void *data, u32 len, bool wr
 	struct rvm_replay_entry *e;
 	u8 kind = write ? RVM_REPLAY_WRITE : RVM_REPLAY_READ;
 
+	if (rp->delivering)
+		return rvm_unhandled(insn, "event delivery touched device memory");
 	if (rp->pos < rp->n) {
 		e = &rp->e[rp->pos];
 		if (e->addr == gpa && e->len == len && e->kind == kind) {
@@ -105,6 +107,7 @@ static int rvm_mmio(struct rvm_insn *insn, u64 gpa, void *data, u32 len, bool wr
 		rp->n++;
 		rp->pos++;
 		rp->posted = true;
+		rvm_insn_stop(insn);
 		return RVM_INSN_OK;
 	}
 	rp->wait = RVM_WAIT_MMIO_READ;
@@ -179,6 +182,8 @@ static int rvm_access(struct rvm_insn *insn, u64 gla, u8 *buf, u32 len, u32 acc,
 		r = rvm_phys_access(insn, span.gpa[0], buf, span.len[0], write);
 	if (!r && span.len[1])
 		r = rvm_phys_access(insn, span.gpa[1], buf + span.len[0], span.len[1], write);
+	if (unlikely(insn->watch_data) && !r && !(acc & RVM_ACC_IMPLICIT))
+		rvm_debug_data(insn_vcpu(insn), gla, len, write);
 	return r;
 }
 
@@ -212,8 +217,11 @@ static int rvm_op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void 
 		return r;
 	if (!span.len[1] && !(span.gpa[0] & (len - 1))) {
 		r = rvm_gpa_cmpxchg(v->vm, span.gpa[0], old, new_val, len);
-		if (!r)
+		if (!r) {
+			if (unlikely(insn->watch_data))
+				rvm_debug_data(v, gla, len, true);
 			return RVM_INSN_OK;
+		}
 		if (r != -ENXIO) {
 			v->replay.error = r;
 			return RVM_INSN_UNHANDLED;
@@ -285,6 +293,8 @@ static int rvm_op_pio_in(struct rvm_insn *insn, u16 port, u32 size, u32 count, v
 
 	if (size * count > PAGE_SIZE)
 		return rvm_unhandled(insn, "port input larger than a page");
+	if (unlikely(insn->watch_data))
+		rvm_debug_io(v, port, size);
 	if (rp->pio_done && rp->pio_port == port && rp->pio_size == size &&
 	    rp->pio_count == count) {
 		memcpy(data, rvm_pio_data(v), size * count);
@@ -310,12 +320,15 @@ static int rvm_op_pio_out(struct rvm_insn *insn, u16 port, u32 size, u32 count, 
 
 	if (size * count > PAGE_SIZE)
 		return rvm_unhandled(insn, "port output larger than a page");
+	if (unlikely(insn->watch_data))
+		rvm_debug_io(v, port, size);
 	if (rp->posted)
 		return RVM_INSN_EXIT;
 	memcpy(rvm_pio_data(v), data, size * count);
 	rvm_pio_exit(v, false, port, size, count);
 	trace_rvm_pio(v, true, port, size, count, data);
 	rp->posted = true;
+	rvm_insn_stop(insn);
 	return RVM_INSN_OK;
 }
 
@@ -341,7 +354,11 @@ static int rvm_op_set_cr(struct rvm_insn *insn, u32 nr, u64 val)
 		r = rvm_set_cr4(v, val);
 		break;
 	case 8:
+		/* KVM API: the client of userspace controllers wants to know of a
+		 * lower TPR. */
+		v->replay.tpr_lowered = val < v->cpu.cr8;
 		r = rvm_set_cr8(v, val);
+		rvm_insn_stop(insn);
 		break;
 	default:
 		insn->fault = (struct rvm_fault) { .vector = RVM_UD };
@@ -352,6 +369,8 @@ static int rvm_op_set_cr(struct rvm_insn *insn, u32 nr, u64 val)
 
 static int rvm_op_set_dr(struct rvm_insn *insn, u32 nr, u64 val)
 {
+	/* Breakpoints are looked for, or not, from the next instruction on. */
+	rvm_insn_stop(insn);
 	return rvm_set_dr(insn_vcpu(insn), nr, val) ? rvm_insn_gp(insn) : RVM_INSN_OK;
 }
 
@@ -369,7 +388,14 @@ static int rvm_op_rdmsr(struct rvm_insn *insn, u32 msr, u64 *val)
 
 static int rvm_op_wrmsr(struct rvm_insn *insn, u32 msr, u64 val)
 {
-	return rvm_set_msr(insn_vcpu(insn), msr, val, false) ? rvm_insn_gp(insn) : RVM_INSN_OK;
+	struct rvm_vcpu *v = insn_vcpu(insn);
+
+	if (rvm_set_msr(v, msr, val, false))
+		return rvm_insn_gp(insn);
+	/* The clock page is written before the guest can look at it. */
+	if (rvm_test_request(v))
+		rvm_insn_stop(insn);
+	return RVM_INSN_OK;
 }
 
 static int rvm_op_rdtsc(struct rvm_insn *insn, u64 *val)
@@ -448,42 +474,85 @@ static const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.commit		= rvm_op_commit,
 };
 
-/**
- * rvm_insn_init - the interpreter of a new vCPU
- * @v: the vCPU
- *
- * Next to hardware that executes the rest, an instruction exists for the
- * interpreter where it exists for the CPU, whatever the guest's CPUID says.
- */
-void rvm_insn_init(struct rvm_vcpu *v)
+/* Extensions by the CPUID bit that shows them: leaf, register, bit. */
+enum { RVM_REG_EBX, RVM_REG_ECX, RVM_REG_EDX };
+
+static const struct rvm_hide_bit {
+	u32 feature, hide, leaf;
+	u8 reg, bit;
+} rvm_hide_bits[] = {
+	{ X86_FEATURE_BMI1, RVM_HIDE_BMI1, 7, RVM_REG_EBX, 3 },
+	{ X86_FEATURE_BMI2, RVM_HIDE_BMI2, 7, RVM_REG_EBX, 8 },
+	{ X86_FEATURE_ABM, RVM_HIDE_LZCNT, 0x80000001, RVM_REG_ECX, 5 },
+	{ X86_FEATURE_POPCNT, RVM_HIDE_POPCNT, 1, RVM_REG_ECX, 23 },
+	{ X86_FEATURE_MOVBE, RVM_HIDE_MOVBE, 1, RVM_REG_ECX, 22 },
+	{ X86_FEATURE_ADX, RVM_HIDE_ADX, 7, RVM_REG_EBX, 19 },
+	{ X86_FEATURE_XMM4_2, RVM_HIDE_CRC32, 1, RVM_REG_ECX, 20 },
+	{ X86_FEATURE_RDTSCP, RVM_HIDE_RDTSCP, 0x80000001, RVM_REG_EDX, 27 },
+	{ X86_FEATURE_RDPID, RVM_HIDE_RDPID, 7, RVM_REG_ECX, 22 },
+	{ X86_FEATURE_CX16, RVM_HIDE_CX16, 1, RVM_REG_ECX, 13 },
+	{ X86_FEATURE_LM, RVM_HIDE_LONG, 0x80000001, RVM_REG_EDX, 29 },
+	{ X86_FEATURE_SMAP, RVM_HIDE_SMAP, 7, RVM_REG_EBX, 20 },
+	{ X86_FEATURE_INVPCID, RVM_HIDE_INVPCID, 7, RVM_REG_EBX, 10 },
+	{ X86_FEATURE_XSAVE, RVM_HIDE_XSAVE, 1, RVM_REG_ECX, 26 },
+};
+
+static bool rvm_guest_has(struct rvm_vcpu *v, const struct rvm_hide_bit *b)
 {
-	static const struct {
-		u32 feature, hide;
-	} map[] = {
-		{ X86_FEATURE_BMI1, RVM_HIDE_BMI1 }, { X86_FEATURE_BMI2, RVM_HIDE_BMI2 },
-		{ X86_FEATURE_ABM, RVM_HIDE_LZCNT }, { X86_FEATURE_POPCNT, RVM_HIDE_POPCNT },
-		{ X86_FEATURE_MOVBE, RVM_HIDE_MOVBE }, { X86_FEATURE_ADX, RVM_HIDE_ADX },
-		{ X86_FEATURE_XMM4_2, RVM_HIDE_CRC32 }, { X86_FEATURE_RDTSCP, RVM_HIDE_RDTSCP },
-		{ X86_FEATURE_RDPID, RVM_HIDE_RDPID }, { X86_FEATURE_CX16, RVM_HIDE_CX16 },
-		{ X86_FEATURE_SMAP, RVM_HIDE_SMAP }, { X86_FEATURE_INVPCID, RVM_HIDE_INVPCID },
-		{ X86_FEATURE_XSAVE, RVM_HIDE_XSAVE },
-	};
+	const struct kvm_cpuid_entry2 *e = rvm_cpuid_find(v, b->leaf, 0);
+	u32 reg;
+
+	if (!e)
+		return false;
+	reg = b->reg == RVM_REG_EBX ? e->ebx : b->reg == RVM_REG_ECX ? e->ecx : e->edx;
+	return reg >> b->bit & 1;
+}
+
+/**
+ * rvm_insn_cpuid - which CPU the interpreter is
+ * @v: the vCPU, its CPUID just set
+ *
+ * Next to hardware that executes the rest, the host's: an instruction exists
+ * for the interpreter where it exists for the CPU, whatever the guest's CPUID
+ * says.  Where all is interpreted, the guest's; before the client has set one,
+ * the host's as well.
+ */
+void rvm_insn_cpuid(struct rvm_vcpu *v)
+{
+	const struct kvm_cpuid_entry2 *e = rvm_cpuid_find(v, 0, 0);
+	bool own = v->vm->mode->slice && e;
 	struct rvm_insn *insn = &v->insn;
 	size_t i;
+
+	/* "GenuineIntel": EBX is enough to tell */
+	insn->intel = own ? e->ebx == 0x756e6547 :
+		boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
+	insn->hide = 0;
+	for (i = 0; i < ARRAY_SIZE(rvm_hide_bits); i++) {
+		const struct rvm_hide_bit *b = &rvm_hide_bits[i];
+
+		if (own ? !rvm_guest_has(v, b) : !test_cpu_cap(&boot_cpu_data, b->feature))
+			insn->hide |= b->hide;
+	}
+}
+
+/* The interpreter of a new vCPU. */
+void rvm_insn_init(struct rvm_vcpu *v)
+{
+	struct rvm_insn *insn = &v->insn;
 
 	insn->cpu = &v->cpu;
 	insn->ops = &rvm_insn_kernel_ops;
 	insn->priv = v;
-	insn->intel = boot_cpu_data.x86_vendor == X86_VENDOR_INTEL;
-	for (i = 0; i < ARRAY_SIZE(map); i++)
-		if (!test_cpu_cap(&boot_cpu_data, map[i].feature))
-			insn->hide |= map[i].hide;
 }
 
 /* ---- one instruction --------------------------------------------------------- */
 
 int rvm_halt(struct rvm_vcpu *v)
 {
+	/* A trap of the HLT itself ends the halt at once. */
+	if (v->ev.exception.pending)
+		return 1;
 	v->run->exit_reason = KVM_EXIT_HLT;
 	return 0;
 }
@@ -509,22 +578,31 @@ static int rvm_emulation_failure(struct rvm_vcpu *v)
 	return r;
 }
 
-int rvm_emulate_one(struct rvm_vcpu *v)
+/*
+ * Traps of a completed instruction: single step, and the breakpoints it met.
+ * MOV SS loses the first kind and holds the others back (SDM vol. 3 §6.8.3).
+ */
+static void rvm_insn_traps(struct rvm_vcpu *v, bool tf)
+{
+	if (v->cpu.int_shadow & RVM_SHADOW_MOV_SS)
+		return;
+	if (tf)
+		v->dr6_hits |= 1ull << 14;	/* BS, SDM vol. 3 §17.2.3 */
+	if (unlikely(v->dr6_hits)) {
+		rvm_queue_db(v, v->dr6_hits);
+		v->dr6_hits = 0;
+	}
+}
+
+/*
+ * The interpreter returned @r; @tf: RFLAGS.TF as the last instruction began.
+ * 1: go on in the guest; 0: to userspace; -errno.
+ */
+static int rvm_insn_result(struct rvm_vcpu *v, int r, bool tf)
 {
 	struct rvm_replay *rp = &v->replay;
 	struct rvm_insn *insn = &v->insn;
-	bool tf = v->cpu.rflags & RVM_FL_TF;
-	bool posted;
-	int r;
 
-	rvm_need(v, RVM_G_ALL);
-	v->stats.emulated++;
-	rp->rip = v->cpu.rip;
-	rp->pos = 0;
-	rp->posted = false;
-	rp->error = 0;
-	insn->reason = NULL;
-	r = rvm_insn_step(insn);
 	if (unlikely(r == RVM_INSN_FAULT && insn->fault.soft)) {
 		/* INT n, INT3, INTO: an instruction of its own, with the next one's
 		 * address on the stack.  It clears TF: no trap after it. */
@@ -533,36 +611,94 @@ int rvm_emulate_one(struct rvm_vcpu *v)
 		r = rvm_insn_deliver(insn, &event, insn->len, false);
 		tf = false;
 	}
-	v->dirty |= RVM_G_ALL;
+	if (unlikely(insn->iret)) {
+		insn->iret = false;
+		if (v->vm->mode->slice)
+			v->ev.nmi.masked = false;
+	}
 
-	posted = rp->posted;
 	switch (r) {
 	case RVM_INSN_EXIT:
 		/* Log kept: the same instruction again when userspace is done. */
-		if (posted)
+		rp->rip = v->cpu.rip;
+		if (rp->posted)
 			rp->wait = RVM_WAIT_RERUN;
 		rp->posted = false;
+		rp->pos = 0;
 		return 0;
 	case RVM_INSN_OK:
 	case RVM_INSN_HALT:
 	case RVM_INSN_RETRY:		/* with TF: after each iteration of a REP */
-		/* MOV SS holds debug traps back as well (SDM vol. 3 §6.8.3). */
-		if (tf && !(v->cpu.int_shadow & RVM_SHADOW_MOV_SS))
-			rvm_queue_db(v, 1ull << 14);	/* BS: single step, SDM §17.2.3 */
+		rvm_insn_traps(v, tf);
 		break;
 	case RVM_INSN_FAULT:
+		v->dr6_hits = 0;
 		rvm_queue_exception(v, &insn->fault);
 		break;
 	default:
+		v->dr6_hits = 0;
 		rvm_replay_reset(v);
 		if (rp->error)
 			return rp->error;
 		return rvm_emulation_failure(v);
 	}
-	rvm_replay_reset(v);
-	if (posted)
+	if (unlikely(rp->n || rp->pio_done || rp->posted)) {
+		bool posted = rp->posted;
+
+		rvm_replay_reset(v);
+		if (posted)
+			return 0;
+	}
+	if (unlikely(rp->tpr_lowered)) {
+		rp->tpr_lowered = false;
+		v->run->exit_reason = KVM_EXIT_SET_TPR;
 		return 0;
+	}
 	return r == RVM_INSN_HALT ? rvm_halt(v) : 1;
+}
+
+int rvm_emulate_one(struct rvm_vcpu *v)
+{
+	struct rvm_replay *rp = &v->replay;
+	struct rvm_insn *insn = &v->insn;
+	bool tf = v->cpu.rflags & RVM_FL_TF;
+	int r;
+
+	rvm_need(v, RVM_G_ALL);
+	v->stats.emulated++;
+	rp->pos = 0;
+	rp->posted = false;
+	rp->error = 0;
+	insn->reason = NULL;
+	insn->watch_data = rvm_debug_armed(v);
+	r = rvm_insn_step(insn);
+	v->dirty |= RVM_G_ALL;
+	return rvm_insn_result(v, r, tf);
+}
+
+int rvm_emulate_run(struct rvm_vcpu *v, u32 budget)
+{
+	struct rvm_insn *insn = &v->insn;
+	bool tf = v->cpu.rflags & RVM_FL_TF;
+	u32 done;
+	int r;
+
+	insn->watch_data = rvm_debug_armed(v);
+	if (unlikely(insn->watch_data)) {
+		u64 bits = rvm_debug_code(v);
+
+		/* Before the instruction, which has done nothing: a fault. */
+		if (bits) {
+			rvm_queue_db(v, bits);
+			return 1;
+		}
+		insn->watch = RVM_WATCH_ALL;
+	}
+	v->replay.error = 0;
+	insn->reason = NULL;
+	r = rvm_insn_run(insn, budget, &done);
+	v->stats.emulated += done;
+	return rvm_insn_result(v, r, tf);
 }
 
 /*
@@ -662,6 +798,7 @@ int rvm_complete_exit(struct rvm_vcpu *v)
 	struct rvm_replay *rp = &v->replay;
 	enum rvm_wait wait = rp->wait;
 	struct rvm_replay_entry *e;
+	int idx, r;
 
 	if (likely(wait == RVM_WAIT_NONE))
 		return 1;
@@ -669,6 +806,7 @@ int rvm_complete_exit(struct rvm_vcpu *v)
 	if (v->cpu.rip != rp->rip) {
 		/* The client moved the vCPU elsewhere (a reset, say): nothing to
 		 * finish. */
+		v->dr6_hits = 0;
 		rvm_replay_reset(v);
 		return 1;
 	}
@@ -688,5 +826,10 @@ int rvm_complete_exit(struct rvm_vcpu *v)
 	default:
 		break;
 	}
-	return rvm_emulate_one(v);
+	if (!v->vm->mode->slice)
+		return rvm_emulate_one(v);
+	idx = rvm_slice_begin(v);
+	r = rvm_emulate_one(v);
+	rvm_slice_end(v, idx);
+	return r;
 }

@@ -193,8 +193,8 @@ static bool rvm_inject_one(struct rvm_vcpu *v)
  * rvm_inject_events - give the mode what the guest must receive at this entry
  * @v: the vCPU, loaded
  *
- * Interrupts off; the entry follows without fail.  What does not fit into this
- * entry asks for an exit as soon as it does.
+ * Interrupts off, but for a mode with slices; the entry follows without fail.
+ * What does not fit into this entry asks for an exit as soon as it does.
  */
 void rvm_inject_events(struct rvm_vcpu *v)
 {

@@ -149,6 +149,7 @@ static void rvm_slots_publish(struct rvm_vm *vm, struct rvm_memslots *new)
 {
 	struct rvm_memslots *old = rvm_slots(vm);
 
+	new->generation = old->generation + 1;
 	rcu_assign_pointer(vm->slots, new);
 	synchronize_srcu_expedited(&vm->srcu);
 	kvfree(old);
@@ -352,8 +353,11 @@ static int rvm_read_dirty_log(struct rvm_vm *vm, const struct kvm_dirty_log *log
 	}
 	/* What is still written through a stale translation must be in the pages
 	 * before the client, told that they are dirty, copies them. */
-	if (flush)
+	if (flush || vm->mode->slice)
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
+	/* Software translations: a slice under way has not looked. */
+	if (vm->mode->slice)
+		synchronize_srcu_expedited(&vm->srcu);
 
 	if (copy_to_user(log->dirty_bitmap, buf, words * sizeof(long))) {
 		/* Not delivered, so still dirty. */

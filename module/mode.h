@@ -52,12 +52,18 @@ struct rvm_exit_info {
  *   date and every other group stale (clears v->avail accordingly).
  * @handle: after @enter, interrupts and preemption on: what the exit needs.
  *   1: enter again; 0: to userspace, v->run filled; -errno.
+ * @slice: instead of @enter and @handle, for a mode that is software alone: run
+ *   the guest for a bounded number of instructions.  Process context,
+ *   preemptible, may sleep; requests served, event injected, rvm_slice_begin()
+ *   done.  Returns as @handle.  All of v->cpu stays up to date, so such a mode
+ *   has no @fetch; @load and @put it may leave out.
  * @exit_info: the last exit, for tracing; before @handle.  May be NULL.
  *
  * @inject_exception, @inject_irq, @inject_nmi: deliver at the next entry.  One
  *   per entry.
  * @irq_window, @nmi_window: exit as soon as the guest can take one.
- * @flush_tlb: forget every translation of this vCPU before the next entry.
+ * @flush_tlb: forget every translation of this vCPU before the next entry; with
+ *   @slice: before the next instruction.
  * @set_intercepts: v->cpu state that changes what must be intercepted changed
  *   (debug registers, TSC offset); may be NULL.
  */
@@ -82,6 +88,7 @@ struct rvm_mode {
 	void (*fetch)(struct rvm_vcpu *v, u32 groups);
 	void (*enter)(struct rvm_vcpu *v);
 	int (*handle)(struct rvm_vcpu *v);
+	int (*slice)(struct rvm_vcpu *v);
 	void (*exit_info)(struct rvm_vcpu *v, struct rvm_exit_info *info);
 
 	void (*inject_exception)(struct rvm_vcpu *v, const struct rvm_fault *f);
@@ -94,6 +101,7 @@ struct rvm_mode {
 };
 
 extern const struct rvm_mode rvm_mode_svm;
+extern const struct rvm_mode rvm_mode_interp;
 
 /* Bring @groups up to date in v->cpu.  The vCPU is loaded. */
 static inline void rvm_need(struct rvm_vcpu *v, u32 groups)

@@ -84,6 +84,7 @@ struct rvm_memslot {
 
 /* An immutable snapshot, sorted by base_gfn; replaced whole under slots_lock. */
 struct rvm_memslots {
+	u64 generation;			/* a number of its own */
 	u32 count;
 	struct rvm_memslot slot[];
 };
@@ -192,6 +193,8 @@ struct rvm_replay {
 	u8 n;				/* completed accesses */
 	u8 pos;				/* next one the running attempt will see */
 	bool posted;			/* this attempt put a write into kvm_run */
+	bool delivering;		/* an event, not an instruction: no device may be met */
+	bool tpr_lowered;		/* the client wants to know */
 	int error;			/* -errno behind an RVM_INSN_UNHANDLED */
 	u64 rip;			/* of the instruction */
 	u64 next_rip;			/* of a fast IN */
@@ -223,6 +226,8 @@ struct rvm_vcpu {
 	u32 dirty;			/* RVM_G_*: groups the mode must take over */
 
 	struct rvm_insn insn;
+	u64 dr6_hits;			/* data and I/O breakpoints that the instruction met */
+	u64 slots_generation;		/* of the memslots that software translations rest on */
 	struct rvm_events ev;
 	struct rvm_replay replay;
 	u32 mp_state;			/* KVM_MP_STATE_* */
@@ -290,6 +295,8 @@ void rvm_run_init(struct rvm_vcpu *v);
 void rvm_request_all(struct rvm_vm *vm, enum rvm_req req);	/* and wait until none is in
 								 * guest with the old state */
 void rvm_kick(struct rvm_vcpu *v);
+int rvm_slice_begin(struct rvm_vcpu *v);	/* around all that uses software translations */
+void rvm_slice_end(struct rvm_vcpu *v, int idx);
 
 /* One way to give up: KVM_EXIT_INTERNAL_ERROR with a named reason (constant
  * string), counted and traced.  Returns 0, for "go to userspace". */
@@ -306,11 +313,25 @@ bool rvm_irq_ready(struct rvm_vcpu *v);		/* could take an ExtINT now */
 void rvm_get_events(struct rvm_vcpu *v, struct kvm_vcpu_events *e);
 int rvm_set_events(struct rvm_vcpu *v, const struct kvm_vcpu_events *e);
 
+/* ---- debug.c: the guest's breakpoints, for instructions that are interpreted -- */
+static inline bool rvm_debug_armed(const struct rvm_vcpu *v)
+{
+	return v->cpu.dr7 & 0xff;
+}
+u64 rvm_debug_code(const struct rvm_vcpu *v);	/* DR6 bits of the instruction at RIP */
+void rvm_debug_data(struct rvm_vcpu *v, u64 gla, u32 len, bool write);
+void rvm_debug_io(struct rvm_vcpu *v, u16 port, u32 size);
+
 /* ---- emulate.c --------------------------------------------------------- */
 void rvm_insn_init(struct rvm_vcpu *v);
 /* Run one instruction in the interpreter.  1: go on in the guest; 0: exit to
  * userspace (v->run filled); -errno. */
 int rvm_emulate_one(struct rvm_vcpu *v);
+/* Run instructions, @budget at most, in a mode that has no other way.  Same
+ * returns. */
+int rvm_emulate_run(struct rvm_vcpu *v, u32 budget);
+/* What follows for insn/ from the guest's CPUID. */
+void rvm_insn_cpuid(struct rvm_vcpu *v);
 /* Advance RIP past the instruction at CS:RIP, whose length only a decode
  * tells.  Same returns. */
 int rvm_skip_insn(struct rvm_vcpu *v, u64 next_rip);

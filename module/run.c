@@ -15,6 +15,11 @@
  * One of the two always sees the other's store.  The IPI is only answered
  * once the vCPU has left the guest and interrupts are on, so when the wait
  * ends the old state is out of use.
+ *
+ * A mode that is software alone (struct rvm_mode, slice) is never "in the
+ * guest": the wait ends at once.  Its slices are readers of vm->srcu and serve
+ * RVM_REQ_TLB_FLUSH after they have become that, so who must know that an old
+ * translation is out of use waits for a grace period after the request.
  */
 #include "ringvm.h"
 #include "mode.h"
@@ -92,11 +97,39 @@ static int rvm_serve_requests(struct rvm_vcpu *v)
 	return 1;
 }
 
+/**
+ * rvm_slice_begin - from here to rvm_slice_end() software translations are good
+ * @v: a vCPU of a mode with slices, in its own thread; may sleep meanwhile
+ *
+ * They lead from guest addresses to the owner's, through the memslots.  Returns
+ * what rvm_slice_end() wants.
+ */
+int rvm_slice_begin(struct rvm_vcpu *v)
+{
+	int idx = srcu_read_lock(&v->vm->srcu);
+	u64 generation = rvm_slots(v->vm)->generation;
+
+	/* srcu_read_lock() orders the look at the request behind it */
+	if (v->slots_generation != generation ||
+	    test_and_clear_bit(RVM_REQ_TLB_FLUSH, &v->requests)) {
+		v->slots_generation = generation;
+		v->stats.tlb_flush++;
+		v->vm->mode->flush_tlb(v);
+	}
+	return idx;
+}
+
+void rvm_slice_end(struct rvm_vcpu *v, int idx)
+{
+	srcu_read_unlock(&v->vm->srcu, idx);
+}
+
 /* ---- load and put ---------------------------------------------------------- */
 
 static void __rvm_load(struct rvm_vcpu *v, int cpu)
 {
-	v->vm->mode->load(v, cpu);
+	if (v->vm->mode->load)
+		v->vm->mode->load(v, cpu);
 	if (v->last_cpu != cpu) {
 		if (v->last_cpu >= 0)
 			v->stats.migrations++;
@@ -104,6 +137,12 @@ static void __rvm_load(struct rvm_vcpu *v, int cpu)
 		if (v->clock_msr)
 			set_bit(RVM_REQ_CLOCK, &v->requests);
 	}
+}
+
+static void rvm_put(struct rvm_vcpu *v)
+{
+	if (v->vm->mode->put)
+		v->vm->mode->put(v);
 }
 
 static void rvm_sched_in(struct preempt_notifier *pn, int cpu)
@@ -117,7 +156,7 @@ static void rvm_sched_out(struct preempt_notifier *pn, struct task_struct *next)
 
 	if (current->on_rq)
 		v->stats.preempted++;
-	v->vm->mode->put(v);
+	rvm_put(v);
 }
 
 static struct preempt_ops rvm_preempt_ops = {
@@ -144,7 +183,7 @@ void rvm_vcpu_load(struct rvm_vcpu *v)
 void rvm_vcpu_put(struct rvm_vcpu *v)
 {
 	preempt_disable();
-	v->vm->mode->put(v);
+	rvm_put(v);
 	preempt_notifier_unregister(&v->pn);
 	preempt_enable();
 }
@@ -186,6 +225,24 @@ static bool rvm_wants_irq_window(struct rvm_vcpu *v)
 	return READ_ONCE(v->run->request_interrupt_window) && rvm_irq_ready(v);
 }
 
+/* The same for a mode that is software alone: nothing to enter, no interrupt to
+ * hold off.  Long runs without a sleep must let RCU and others through. */
+static int rvm_run_slice(struct rvm_vcpu *v)
+{
+	int idx, r;
+
+	cond_resched();
+	idx = rvm_slice_begin(v);
+	rvm_inject_events(v);
+	trace_rvm_entry(v);
+	v->stats.entries++;
+	r = v->vm->mode->slice(v);
+	v->stats.exits++;
+	rvm_slice_end(v, idx);
+	trace_rvm_exit(v);
+	return r;
+}
+
 /* 1: handled, enter again; 0: to userspace; -errno. */
 static int rvm_enter_once(struct rvm_vcpu *v)
 {
@@ -205,6 +262,8 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 		v->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return 0;
 	}
+	if (mode->slice)
+		return rvm_run_slice(v);
 
 	preempt_disable();
 	local_irq_disable();

@@ -116,7 +116,7 @@ static void refused(void)
 			EXPECT_EQ(v->sregs.cr4, old.cr4);
 			EXPECT_EQ(v->sregs.cr3, old.cr3);
 			EXPECT_EQ(v->sregs.cr8, old.cr8);
-		} else if (host_is_tcg()) {
+		} else if (guest_on_tcg()) {
 			ktap_diag("case %u, %#llx: taken by the emulated CPU", i,
 				  (unsigned long long)t[i].val);
 		} else {
@@ -276,7 +276,7 @@ static void paging_off_and_on(void)
 		 * TCG sets the Accessed bit in PDPTEs, where it is reserved; KVM
 		 * then answers #GP to the guest that turns paging on.
 		 */
-		if (modes[i] == MODE_PAE && host_is_tcg() && dev_is_kvm())
+		if (modes[i] == MODE_PAE && guest_on_tcg() && dev_is_kvm())
 			continue;
 		if (modes[i] == MODE_PG32)
 			g32(v->vm, G_PT32 + 0x60 * 4) = 0x61007;

@@ -54,7 +54,7 @@ static void expect_db(struct vcpu *v, uint64_t rip)
 	run_to_hlt(v);
 	if (v->regs.rip != G_DATA + code_len(guest_for(disarm, v->mode))) {
 		/* KVM lets the guest's MOV to DR7 through, and TCG sees that. */
-		if (host_is_tcg() && !dev_is_kvm() && v->regs.rdx == 1)
+		if (guest_on_tcg() && !dev_is_kvm() && v->regs.rdx == 1)
 			SKIP("TCG arms no breakpoint from the VMCB's DR7");
 		show_exit(v);
 		FAIL("%s: no #DB", mode_name[v->mode]);

@@ -152,7 +152,7 @@ static void avx_over_exit(void)
 		g8(v->vm, G_DATA + i) = i * 3 + 1;
 	ASSERT_EQ(vcpu_run(v), 0);
 	get_regs(v);
-	if (host_is_tcg() && v->regs.rip == G_TRAPS + UD + 1)
+	if (guest_on_tcg() && v->regs.rip == G_TRAPS + UD + 1)
 		SKIP("TCG does not see the guest's XCR0");
 	ASSERT_EQ(v->run->exit_reason, KVM_EXIT_IO);
 	__asm__ volatile("vpcmpeqd %%xmm5, %%xmm5, %%xmm5\nvzeroupper\n" : : : "xmm5");

@@ -157,7 +157,7 @@ static void shadow_in_events(void)
 	run_to(v, KVM_EXIT_IRQ_WINDOW_OPEN);
 	get_regs(v);
 	/* TCG's VMRUN does not load the shadow. */
-	if (v->regs.rip != G_CODE + 5 || !host_is_tcg())
+	if (v->regs.rip != G_CODE + 5 || !guest_on_tcg())
 		EXPECT_EQ(v->regs.rip, G_CODE + 6);
 }
 

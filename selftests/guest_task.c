@@ -113,7 +113,7 @@ static void virtual_8086(void)
 {
 	struct vcpu *v;
 
-	if (host_is_tcg() && dev_is_kvm())
+	if (guest_on_tcg() && dev_is_kvm())
 		SKIP("TCG aborts on an interrupt out of ring 3 with a busy TSS");
 	v = guest_start(MODE_PROT32, enter_v86);
 	guest_load(v->vm, 0x10000, in_v86);
@@ -140,7 +140,7 @@ static void ring3(void)
 	static const enum guest_mode modes[] = { MODE_PROT32, MODE_PG32, MODE_PAE };
 	unsigned int i;
 
-	if (host_is_tcg() && dev_is_kvm())
+	if (guest_on_tcg() && dev_is_kvm())
 		SKIP("TCG aborts on an exception out of ring 3 with a busy TSS");
 	for (i = 0; i < KTAP_COUNT(modes); i++) {
 		struct vcpu *v = guest_start(modes[i], enter_ring3);

@@ -559,6 +559,7 @@ void rvm_cpuid_update(struct rvm_vcpu *v)
 	if (e)
 		bits = e->eax & 0xff;
 	v->cpu.phys_bits = clamp_t(u8, bits, 32, RVM_MAX_GPA_BITS);
+	rvm_insn_cpuid(v);
 }
 
 /**

@@ -28,10 +28,16 @@
 #define RVM_CR4_FLUSH	(RVM_CR4_PGE | RVM_CR4_PAE | RVM_CR4_PSE | RVM_CR4_LA57 |	\
 			 RVM_CR4_PCIDE | RVM_CR4_SMEP | RVM_CR4_SMAP)
 
-/* The vCPU's own thread, so nobody has to be waited for. */
+/*
+ * The vCPU's own thread, so nobody has to be waited for.  Where instructions are
+ * interpreted one after the other it must not wait for an entry either.
+ */
 static void rvm_flush_self(struct rvm_vcpu *v)
 {
-	set_bit(RVM_REQ_TLB_FLUSH, &v->requests);
+	if (v->vm->mode->slice)
+		v->vm->mode->flush_tlb(v);
+	else
+		set_bit(RVM_REQ_TLB_FLUSH, &v->requests);
 }
 
 static u64 rvm_pa_reserved(const struct rvm_vcpu *v)

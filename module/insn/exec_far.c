@@ -517,7 +517,7 @@ static int iret_to_v86(struct rvm_insn *insn, struct rvm_xstack *s, u64 rip, u64
 	return RVM_X_IRET;
 }
 
-int rvm_x_iret(struct rvm_insn *insn, const struct rvm_decoded *d)
+static int iret(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	struct rvm_cpu *cpu = insn->cpu;
 	u64 rip, sel, fl, sp, ss_sel, mask;
@@ -574,4 +574,14 @@ int rvm_x_iret(struct rvm_insn *insn, const struct rvm_decoded *d)
 	/* a 16-bit image has no RF: it is cleared */
 	rvm_set_flags(cpu, mask | RVM_FL_RF, size > 2 ? fl : fl & 0xffff);
 	return RVM_X_IRET;
+}
+
+int rvm_x_iret(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	int rc = iret(insn, d);
+
+	/* NMIs are unblocked even by one that faults (SDM vol. 3 §6.7.1). */
+	if (rc == RVM_X_IRET || rc == RVM_INSN_FAULT)
+		insn->iret = true;
+	return rc;
 }

@@ -54,7 +54,7 @@ static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decode
 				  iteration_fn fn, bool compare, bool port)
 {
 	struct rvm_cpu *cpu = insn->cpu;
-	u32 left = cpu->rflags & RVM_FL_TF ? 1 : REP_SLICE, n = 1;
+	u32 left = (cpu->rflags & RVM_FL_TF) || insn->watch_data ? 1 : REP_SLICE, n = 1;
 	u64 count;
 	int rc;
 

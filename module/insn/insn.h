@@ -125,6 +125,9 @@ struct rvm_decoded;
  * @intel: the guest's CPU is Intel's where the vendors differ, else AMD's
  * @hide: RVM_HIDE_*: extensions the guest's CPUID does not have
  * @watch: what ends rvm_insn_run() early; the owner's, to be changed between runs
+ * @watch_data: every access of an instruction shall reach the callbacks: the owner
+ *   looks for data breakpoints
+ * @iret: set by IRET, cleared by the owner: NMIs are no longer blocked
  * @budget, @left: of the run under way: see rvm_insn_stop()
  * @buf: the interpreter's own, for batched string I/O
  */
@@ -140,6 +143,8 @@ struct rvm_insn {
 	u8 len;
 
 	bool intel;
+	bool watch_data;
+	bool iret;
 	u32 hide;
 	enum rvm_insn_watch watch;
 	u32 budget, left;

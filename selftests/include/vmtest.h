@@ -143,8 +143,11 @@ static inline struct guest_code guest_for(const struct guest_code prog[3], enum 
 const char *dev_path(void);
 bool dev_is_kvm(void);
 int dev_open(void);
-/* The CPU below is QEMU's TCG, whose known departures tests must allow for. */
+/* The CPU below is QEMU's TCG. */
 bool host_is_tcg(void);
+/* It executes the guest's instructions, whose known departures tests must allow for:
+ * not where ringvm's interpreter does. */
+bool guest_on_tcg(void);
 int dev_cap(int cap);
 /* Call first in main(): skips the program where the device is missing. */
 void vmtest_init(void);

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <time.h>
+#include <linux/ringvm.h>
 
 #include "vmtest.h"
 
@@ -30,6 +31,23 @@ bool host_is_tcg(void)
 		return false;
 	__cpuid(0x40000000, a, b, c, d);
 	return b == 0x54474354 && c == 0x43544743 && d == 0x47435447;	/* TCGTCGTCGTCG */
+}
+
+static bool dev_is_interp(void)
+{
+	struct ringvm_info info;
+	int fd = open(dev_path(), O_RDWR | O_CLOEXEC), r;
+
+	if (fd < 0)
+		return false;
+	r = ioctl(fd, RINGVM_GET_INFO, &info);
+	close(fd);
+	return !r && info.mode == RINGVM_MODE_INTERP;
+}
+
+bool guest_on_tcg(void)
+{
+	return host_is_tcg() && !dev_is_interp();
 }
 
 int dev_open(void)

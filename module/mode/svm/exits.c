@@ -160,19 +160,10 @@ static int svm_exit_hlt(struct rvm_vcpu *v)
 
 static int svm_exit_cr(struct rvm_vcpu *v)
 {
-	u64 cr8 = v->cpu.cr8;
-	int r;
-
 	/* Which register, which operand: only the bytes tell (no decode assists
 	 * in every CPU). */
 	v->stats.exit_cr++;
-	r = rvm_emulate_one(v);
-	/* KVM API: the client of userspace controllers wants to know of a lower TPR. */
-	if (r == 1 && v->cpu.cr8 < cr8) {
-		v->run->exit_reason = KVM_EXIT_SET_TPR;
-		return 0;
-	}
-	return r;
+	return rvm_emulate_one(v);
 }
 
 static int svm_exit_dr(struct rvm_vcpu *v)
