@@ -587,7 +587,7 @@ static void rvm_insn_traps(struct rvm_vcpu *v, bool tf)
 	if (v->cpu.int_shadow & RVM_SHADOW_MOV_SS)
 		return;
 	if (tf)
-		v->dr6_hits |= 1ull << 14;	/* BS, SDM vol. 3 §17.2.3 */
+		v->dr6_hits |= RVM_DR6_BS;	/* SDM vol. 3 §17.2.3 */
 	if (unlikely(v->dr6_hits)) {
 		rvm_queue_db(v, v->dr6_hits);
 		v->dr6_hits = 0;
@@ -610,6 +610,10 @@ static int rvm_insn_result(struct rvm_vcpu *v, int r, bool tf)
 
 		r = rvm_insn_deliver(insn, &event, insn->len, false);
 		tf = false;
+	}
+	if (unlikely(insn->tf_after)) {
+		insn->tf_after = false;
+		tf = v->cpu.rflags & RVM_FL_TF;
 	}
 	if (unlikely(insn->iret)) {
 		insn->iret = false;
@@ -711,7 +715,7 @@ static void rvm_advance(struct rvm_vcpu *v, u64 next_rip)
 	v->cpu.int_shadow = 0;
 	v->cpu.rflags &= ~RVM_FL_RF;
 	if (v->cpu.rflags & RVM_FL_TF)
-		rvm_queue_db(v, 1ull << 14);
+		rvm_queue_db(v, RVM_DR6_BS);
 }
 
 int rvm_skip_insn(struct rvm_vcpu *v, u64 next_rip)

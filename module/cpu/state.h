@@ -150,6 +150,12 @@ enum rvm_group {
 #define RVM_CR4_SMAP	(1ull << 21)
 #define RVM_CR4_PKE	(1ull << 22)
 
+/* Debug registers (SDM vol. 3 §17.2) */
+#define RVM_DR6_BD	(1ull << 13)
+#define RVM_DR6_BS	(1ull << 14)
+#define RVM_DR6_BT	(1ull << 15)
+#define RVM_DR7_GD	(1ull << 13)
+
 #define RVM_EFER_SCE	(1ull << 0)
 #define RVM_EFER_LME	(1ull << 8)
 #define RVM_EFER_LMA	(1ull << 10)
@@ -177,7 +183,8 @@ enum rvm_vector {
  * struct rvm_fault - an exception the guest is to get
  * @vector: enum rvm_vector
  * @has_error: @error is pushed
- * @soft: raised by INT n, INT3 or INTO: RIP pushed is the next instruction's
+ * @soft: raised by INT n, INT3, INTO or INT1: RIP pushed is the next instruction's
+ * @int1: with @soft: raised by INT1, for which the gate's DPL is not looked at
  * @error: error code
  * @cr2: value for CR2, for #PF
  * @dr6: bits to set in DR6, for #DB
@@ -186,6 +193,7 @@ struct rvm_fault {
 	u8 vector;
 	bool has_error;
 	bool soft;
+	bool int1;
 	u32 error;
 	u64 cr2;
 	u64 dr6;

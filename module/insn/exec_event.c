@@ -28,30 +28,34 @@ static int push_real_frame(struct rvm_insn *insn, u64 flags, u64 rip, struct rvm
 /*
  * V86 mode with VME: an INT whose bit in the TSS's redirection map is clear
  * goes through the guest's own IVT at linear address 0 (SDM vol. 3 §21.3.3.1).
- * Returns 0 with *redirect false where the IDT is to be used.
+ * Returns 0 with *redirect false where the IDT is to be used.  INT3 and INTO
+ * are not redirected.
  */
 static int vme_redirect(struct rvm_insn *insn, u8 vector, u64 next, bool *redirect)
 {
 	struct rvm_cpu *cpu = insn->cpu;
 	const struct rvm_seg *tr = &cpu->seg[RVM_TR];
-	u32 ivt, iopl3 = rvm_iopl(cpu) == 3;
+	u32 ivt, at, iopl3 = rvm_iopl(cpu) == 3;
 	u64 flags = cpu->rflags;
 	struct rvm_xstack s;
 	u16 iomap;
 	u8 bits;
 
 	*redirect = false;
-	if (!(cpu->cr4 & RVM_CR4_VME) || tr->limit < 0x67)
+	if (!(cpu->cr4 & RVM_CR4_VME))
 		return 0;
-	TRY(rvm_read_sys(insn, tr->base + 0x66, &iomap, 2));
 	/* the map lies in the 32 bytes below the I/O map */
-	if (iomap < 32 || (u32)iomap - 32 + vector / 8 > tr->limit)
-		return 0;
-	TRY(rvm_read_sys(insn, tr->base + iomap - 32 + vector / 8, &bits, 1));
+	if (tr->limit < 0x67)
+		return rvm_x_gp0(insn);
+	TRY(rvm_read_sys(insn, tr->base + 0x66, &iomap, 2));
+	at = (u32)iomap - 32 + vector / 8;
+	if (at > tr->limit)
+		return rvm_x_gp0(insn);
+	TRY(rvm_read_sys(insn, tr->base + at, &bits, 1));
 	if (bits >> (vector & 7) & 1)
 		return 0;
 	*redirect = true;
-	TRY(rvm_read(insn, vector * 4, &ivt, 4, 0));
+	TRY(rvm_read_sys(insn, vector * 4, &ivt, 4));
 	if (!iopl3) {
 		flags = (flags & ~RVM_FL_IF) | RVM_FL_IOPL;
 		if (cpu->rflags & RVM_FL_VIF)
@@ -89,10 +93,15 @@ int rvm_x_into(struct rvm_insn *insn, const struct rvm_decoded *d)
 	return insn->cpu->rflags & RVM_FL_OF ? soft_event(insn, RVM_OF) : 0;
 }
 
-/* ICEBP: a #DB whose gate's DPL is not looked at */
+/*
+ * ICEBP: vector 1 without a look at the gate's DPL, and with EXT set in the
+ * error code of a fault on the way (SDM vol. 2, INT n/INTO/INT3/INT1).
+ */
 int rvm_x_int1(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
-	return soft_event(insn, RVM_DB);
+	soft_event(insn, RVM_DB);
+	insn->fault.int1 = true;
+	return RVM_INSN_FAULT;
 }
 
 /* ---- delivery ---- */
@@ -117,14 +126,6 @@ static int deliver_real(struct rvm_insn *insn, const struct rvm_fault *ev, u64 r
 static int ext_fault(struct rvm_insn *insn, u8 vector, u32 error, u32 ext)
 {
 	return rvm_x_fault(insn, vector, error | ext);
-}
-
-/* Faults while the frame is built carry the EXT bit too. */
-static int add_ext(struct rvm_insn *insn, int rc, u32 ext)
-{
-	if (rc == RVM_INSN_FAULT && insn->fault.has_error && insn->fault.vector != RVM_PF)
-		insn->fault.error |= ext;
-	return rc;
 }
 
 /* RSP for an entry into 64-bit code: the IST's, the ring's, or the present one. */
@@ -160,25 +161,27 @@ static int deliver_gate(struct rvm_insn *insn, const struct rvm_fault *ev, u64 r
 	struct rvm_seg ss = { 0 };
 	u16 sel, ss_sel;
 
+	if (is_fault)
+		flags |= RVM_FL_RF;
 	if ((u32)ev->vector * entry + entry - 1 > cpu->idtr.limit)
 		return ext_fault(insn, RVM_GP, idt_err, ext);
 	TRY(rvm_read_sys(insn, cpu->idtr.base + ev->vector * entry, gate, entry));
 	type = gate[0] >> 40 & 0x1f;
 	if (type != 14 && type != 15 && (lng || (type != 5 && type != 6 && type != 7)))
 		return ext_fault(insn, RVM_GP, idt_err, ext);
-	if (ev->soft && ev->vector != RVM_DB && (gate[0] >> 45 & 3) < cpu->cpl)
+	if (ev->soft && !ev->int1 && (gate[0] >> 45 & 3) < cpu->cpl)
 		return ext_fault(insn, RVM_GP, idt_err, 0);
 	if (!(gate[0] >> 47 & 1))
 		return ext_fault(insn, RVM_NP, idt_err, ext);
 	sel = gate[0] >> 16;
 	if (type == 5)
-		return rvm_task_switch(insn, sel, RVM_TASK_INT, rip,
+		return rvm_task_switch(insn, sel, RVM_TASK_INT, rip, flags,
 				       ev->has_error ? (s64)ev->error : -1, ext);
 
 	/* the handler's code segment */
 	if (rvm_null_sel(sel))
 		return ext_fault(insn, RVM_GP, 0, ext);
-	TRY(add_ext(insn, rvm_desc_read(insn, sel, RVM_GP, &d), ext));
+	TRY(rvm_x_add_ext(insn, rvm_desc_read(insn, sel, RVM_GP, &d), ext));
 	dpl = rvm_desc_dpl(&d);
 	if ((rvm_desc_type(&d) & (RVM_SEG_S | RVM_SEG_CODE)) != (RVM_SEG_S | RVM_SEG_CODE) ||
 	    dpl > cpu->cpl)
@@ -197,8 +200,6 @@ static int deliver_gate(struct rvm_insn *insn, const struct rvm_fault *ev, u64 r
 	t.rip = off;
 	size = lng ? 8 : type & 8 ? 4 : 2;
 
-	if (is_fault)
-		flags |= RVM_FL_RF;
 	if (lng) {
 		TRY(long_stack(insn, gate[0] >> 32 & 7, t.cpl, ext, &sp));
 		rvm_seg_null(&ss, t.cpl);
@@ -209,27 +210,29 @@ static int deliver_gate(struct rvm_insn *insn, const struct rvm_fault *ev, u64 r
 		TRY(rvm_tss_stack(insn, t.cpl, ext, &ss_sel, &sp));
 		if (rvm_null_sel(ss_sel))
 			return ext_fault(insn, RVM_TS, ss_sel & ~3, ext);
-		TRY(add_ext(insn, rvm_seg_load_ss(insn, ss_sel, t.cpl, RVM_TS, &ss), ext));
+		TRY(rvm_x_add_ext(insn, rvm_seg_load_ss(insn, ss_sel, t.cpl, RVM_TS, &ss), ext));
 		rvm_xstack_set(insn, &s, &ss, sp, t.cpl, false);
 	} else {
 		rvm_xstack_begin(insn, &s);
 	}
-	TRY(add_ext(insn, rvm_check_target(insn, &t.cs, t.rip), ext));
+	TRY(rvm_x_add_ext(insn, rvm_xstack_room(insn, &s, size, 3 + (inner || lng ? 2 : 0) +
+					  (v86 ? 4 : 0) + ev->has_error), ext));
+	TRY(rvm_x_add_ext(insn, rvm_check_target(insn, &t.cs, t.rip), ext));
 	TRY(rvm_desc_mark(insn, &d, RVM_SEG_A));
 	t.cs.attr |= RVM_SEG_A;
 
 	if (v86)
 		for (i = 0; i < ARRAY_SIZE(data); i++)
-			TRY(add_ext(insn, rvm_xpush(insn, &s, size, cpu->seg[data[i]].sel), ext));
+			TRY(rvm_x_add_ext(insn, rvm_xpush(insn, &s, size, cpu->seg[data[i]].sel), ext));
 	if (inner || lng) {
-		TRY(add_ext(insn, rvm_xpush(insn, &s, size, cpu->seg[RVM_SS].sel), ext));
-		TRY(add_ext(insn, rvm_xpush(insn, &s, size, cpu->gpr[RVM_RSP]), ext));
+		TRY(rvm_x_add_ext(insn, rvm_xpush(insn, &s, size, cpu->seg[RVM_SS].sel), ext));
+		TRY(rvm_x_add_ext(insn, rvm_xpush(insn, &s, size, cpu->gpr[RVM_RSP]), ext));
 	}
-	TRY(add_ext(insn, rvm_xpush(insn, &s, size, flags), ext));
-	TRY(add_ext(insn, rvm_xpush(insn, &s, size, cpu->seg[RVM_CS].sel), ext));
-	TRY(add_ext(insn, rvm_xpush(insn, &s, size, rip), ext));
+	TRY(rvm_x_add_ext(insn, rvm_xpush(insn, &s, size, flags), ext));
+	TRY(rvm_x_add_ext(insn, rvm_xpush(insn, &s, size, cpu->seg[RVM_CS].sel), ext));
+	TRY(rvm_x_add_ext(insn, rvm_xpush(insn, &s, size, rip), ext));
 	if (ev->has_error)
-		TRY(add_ext(insn, rvm_xpush(insn, &s, size, ev->error), ext));
+		TRY(rvm_x_add_ext(insn, rvm_xpush(insn, &s, size, ev->error), ext));
 
 	if (v86)
 		for (i = 0; i < ARRAY_SIZE(data); i++)
@@ -250,8 +253,13 @@ int rvm_insn_deliver(struct rvm_insn *insn, const struct rvm_fault *event, u32 l
 	/* by value: insn->fault may be what is passed, and a nested fault overwrites it */
 	struct rvm_fault ev = *event;
 	u64 rip = cpu->rip + (ev.soft ? len : 0);
-	bool is_fault = !ev.soft && !external && ev.vector != RVM_NMI && ev.vector != RVM_DB &&
-			ev.vector != RVM_DF && ev.vector != RVM_MC;
+	/*
+	 * Faults push RF set, so that the instruction does not meet its breakpoint
+	 * again; that breakpoint itself does not (SDM vol. 3 §17.3.1.1).
+	 */
+	bool is_fault = !ev.soft && !external && ev.vector != RVM_NMI && ev.vector != RVM_BP &&
+			ev.vector != RVM_OF && ev.vector != RVM_DF && ev.vector != RVM_MC &&
+			(ev.vector != RVM_DB || (ev.dr6 & RVM_DR6_BD));
 	int rc;
 
 	if (!rvm_is_64bit(cpu))
@@ -261,12 +269,12 @@ int rvm_insn_deliver(struct rvm_insn *insn, const struct rvm_fault *event, u32 l
 	if (!rvm_is_protmode(cpu))
 		rc = deliver_real(insn, &ev, rip);
 	else
-		rc = deliver_gate(insn, &ev, rip, ev.soft ? 0 : 1, is_fault);
+		rc = deliver_gate(insn, &ev, rip, ev.soft && !ev.int1 ? 0 : 1, is_fault);
 	if (rc)
 		return rc;
-	if (ev.vector == RVM_DB && !external) {
+	if (ev.vector == RVM_DB && !external && !ev.soft) {
 		cpu->dr6 |= ev.dr6;
-		cpu->dr7 &= ~(1ull << 13);	/* GD */
+		cpu->dr7 &= ~RVM_DR7_GD;
 	}
 	cpu->int_shadow = 0;
 	return RVM_INSN_OK;
@@ -298,6 +306,7 @@ int rvm_x_syscall(struct rvm_insn *insn, const struct rvm_decoded *d)
 	struct rvm_cpu *cpu = insn->cpu;
 	u16 sel = (cpu->star >> 32) & 0xfffc;
 	bool code64 = rvm_code64(d);
+	u64 old = cpu->rflags;
 
 	if (!(cpu->efer & RVM_EFER_SCE) || !rvm_prot_not_v86(cpu) || (insn->intel && !code64))
 		return rvm_x_ud(insn);
@@ -312,6 +321,7 @@ int rvm_x_syscall(struct rvm_insn *insn, const struct rvm_decoded *d)
 		cpu->rflags &= ~(RVM_FL_VM | RVM_FL_IF);
 		flat_segments(insn, sel, sel + 8, 0, false);
 	}
+	insn->tf_after = (old | cpu->rflags) & RVM_FL_TF;
 	return RVM_X_JUMPED;
 }
 
@@ -320,20 +330,25 @@ int rvm_x_sysret(struct rvm_insn *insn, const struct rvm_decoded *d)
 	struct rvm_cpu *cpu = insn->cpu;
 	u16 sel = (cpu->star >> 48) | 3;
 	bool to64 = d->osize == 8;
+	u64 old = cpu->rflags;
 
-	if (!(cpu->efer & RVM_EFER_SCE) || !rvm_prot_not_v86(cpu) ||
-	    (insn->intel && !rvm_code64(d)))
+	if (!(cpu->efer & RVM_EFER_SCE) || (insn->intel && !rvm_code64(d)))
 		return rvm_x_ud(insn);
+	/* V86 mode has CPL 3 */
+	if (!rvm_is_protmode(cpu))
+		return rvm_x_gp0(insn);
 	TRY(rvm_need_cpl0(insn));
 	/* Intel faults here, in ring 0; AMD at the target, in ring 3 */
 	if (to64 && insn->intel && !rvm_canonical(cpu->gpr[RVM_RCX], cpu->cr4 & RVM_CR4_LA57))
 		return rvm_x_gp0(insn);
 	cpu->rip = to64 ? cpu->gpr[RVM_RCX] : (u32)cpu->gpr[RVM_RCX];
-	if (rvm_is_long(cpu))
+	/* AMD's CPUs take no flags from R11 in compatibility mode (APM vol. 3, SYSRET) */
+	if (rvm_code64(d))
 		cpu->rflags = (cpu->gpr[RVM_R11] & 0x3c7fd7) | RVM_FL_FIXED;
 	else
-		cpu->rflags |= RVM_FL_IF;
+		cpu->rflags = (cpu->rflags & ~RVM_FL_RF) | RVM_FL_IF;
 	flat_segments(insn, to64 ? sel + 16 : sel, (sel + 8) | 3, 3, to64);
+	insn->tf_after = (old | cpu->rflags) & RVM_FL_TF;
 	return RVM_X_IRET;
 }
 

@@ -14,7 +14,7 @@ void rvm_xstack_set(const struct rvm_insn *insn, struct rvm_xstack *s,
 	s->flat = flat;
 	s->asize = flat ? 8 : ss->attr & RVM_SEG_DB ? 4 : 2;
 	s->sp = sp & rvm_mask(s->asize);
-	s->acc = RVM_ACC_STACK | (cpl == 3 ? 0 : RVM_ACC_IMPLICIT);
+	s->acc = RVM_ACC_STACK | (insn->cpu->cpl == 3 && cpl != 3 ? RVM_ACC_IMPLICIT : 0);
 	s->err = ss->sel & ~3;
 }
 
@@ -54,6 +54,18 @@ static int xstack_addr(struct rvm_insn *insn, const struct rvm_xstack *s, u64 sp
 		return rvm_x_fault(insn, RVM_SSF, s->err);
 	*gla = (u32)(s->ss.base + sp);
 	return xstack_align(insn, s, *gla, len);
+}
+
+int rvm_xstack_room(struct rvm_insn *insn, const struct rvm_xstack *s, u32 size, u32 count)
+{
+	u64 sp = s->sp;
+	u64 gla;
+
+	while (count--) {
+		sp = (sp - size) & rvm_mask(s->asize);
+		TRY(xstack_addr(insn, s, sp, size, &gla));
+	}
+	return 0;
 }
 
 int rvm_xpush(struct rvm_insn *insn, struct rvm_xstack *s, u32 size, u64 val)
@@ -113,6 +125,15 @@ int rvm_check_target(struct rvm_insn *insn, const struct rvm_seg *cs, u64 rip)
 	} else if (rip > cs->limit) {
 		return rvm_x_gp0(insn);
 	}
+	return 0;
+}
+
+/* The last checks of a code segment that has passed the others. */
+static int finish_target(struct rvm_insn *insn, struct rvm_target *t, struct rvm_desc *d)
+{
+	TRY(rvm_check_target(insn, &t->cs, t->rip));
+	TRY(rvm_desc_mark(insn, d, RVM_SEG_A));
+	t->cs.attr |= RVM_SEG_A;
 	return 0;
 }
 
@@ -198,35 +219,32 @@ static void parse_gate(const struct rvm_insn *insn, const struct rvm_desc *d, st
 	}
 }
 
-/* Code segment behind a call gate. */
-static int gate_target(struct rvm_insn *insn, const struct gate *g, bool call, struct rvm_target *t)
+/* Code segment behind a call gate; finish_target() is left to the caller. */
+static int gate_target(struct rvm_insn *insn, const struct gate *g, bool call,
+		       struct rvm_target *t, struct rvm_desc *d)
 {
 	u32 cpl = insn->cpu->cpl, dpl;
-	struct rvm_desc d;
 
 	if (rvm_null_sel(g->sel))
 		return rvm_x_gp0(insn);
-	TRY(rvm_desc_read(insn, g->sel, RVM_GP, &d));
-	dpl = rvm_desc_dpl(&d);
-	if (!is_code(&d) || dpl > cpl)
+	TRY(rvm_desc_read(insn, g->sel, RVM_GP, d));
+	dpl = rvm_desc_dpl(d);
+	if (!is_code(d) || dpl > cpl)
 		return rvm_x_sel_fault(insn, RVM_GP, g->sel);
 	if (rvm_is_long(insn->cpu) &&
-	    (rvm_desc_attr(&d) & (RVM_SEG_L | RVM_SEG_DB)) != RVM_SEG_L)
+	    (rvm_desc_attr(d) & (RVM_SEG_L | RVM_SEG_DB)) != RVM_SEG_L)
 		return rvm_x_sel_fault(insn, RVM_GP, g->sel);
-	if (!call && !is_conforming(&d) && dpl != cpl)
+	if (!call && !is_conforming(d) && dpl != cpl)
 		return rvm_x_sel_fault(insn, RVM_GP, g->sel);
-	if (!rvm_desc_present(&d))
+	if (!rvm_desc_present(d))
 		return rvm_x_sel_fault(insn, RVM_NP, g->sel);
-	t->cpl = is_conforming(&d) ? cpl : dpl;
-	rvm_seg_from_desc(&t->cs, (g->sel & ~3) | t->cpl, &d);
+	t->cpl = is_conforming(d) ? cpl : dpl;
+	rvm_seg_from_desc(&t->cs, (g->sel & ~3) | t->cpl, d);
 	t->rip = g->off;
-	TRY(rvm_check_target(insn, &t->cs, t->rip));
-	TRY(rvm_desc_mark(insn, &d, RVM_SEG_A));
-	t->cs.attr |= RVM_SEG_A;
 	return 0;
 }
 
-/* The checks of the gate itself; RVM_INSN_UNHANDLED's place is taken by tasks. */
+/* The checks of the gate or TSS descriptor itself. */
 static int check_gate(struct rvm_insn *insn, u16 sel, const struct rvm_desc *d)
 {
 	u32 dpl = rvm_desc_dpl(d);
@@ -247,7 +265,7 @@ static int system_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, u
 	u32 v[31];
 	struct rvm_xstack old, s;
 	struct rvm_target t;
-	struct rvm_desc desc;
+	struct rvm_desc desc, code;
 	struct rvm_seg ss;
 	struct gate g;
 	u32 type, i;
@@ -265,18 +283,29 @@ static int system_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, u
 	if (type == 1 || type == 9 || type == 5) {
 		if (type == 5)
 			sel = desc.raw >> 16;
-		TRY(rvm_task_switch(insn, sel, call ? RVM_TASK_CALL : RVM_TASK_JMP, next, -1, 0));
-		return RVM_X_JUMPED;
+		TRY(rvm_task_switch(insn, sel, call ? RVM_TASK_CALL : RVM_TASK_JMP, next,
+				    cpu->rflags, -1, 0));
+		/* RF is the new task's */
+		return RVM_X_IRET;
 	}
 	parse_gate(insn, &desc, &g);
-	TRY(gate_target(insn, &g, call, &t));
+	TRY(gate_target(insn, &g, call, &t, &code));
 	if (!call) {
+		TRY(finish_target(insn, &t, &code));
 		rvm_commit_target(insn, &t);
 		return RVM_X_JUMPED;
 	}
 	rvm_xstack_begin(insn, &old);
 	if (t.cpl == cpu->cpl) {
 		s = old;
+		/* out of compatibility mode too the pushes are 64-bit code's */
+		if (rvm_is_long(cpu)) {
+			rvm_xstack_set(insn, &s, &cpu->seg[RVM_SS], cpu->gpr[RVM_RSP],
+				       t.cpl, true);
+			s.err = 0;
+		}
+		TRY(rvm_xstack_room(insn, &s, g.size, 2));
+		TRY(finish_target(insn, &t, &code));
 		TRY(rvm_xpush(insn, &s, g.size, cpu->seg[RVM_CS].sel));
 		TRY(rvm_xpush(insn, &s, g.size, next));
 	} else {
@@ -290,6 +319,8 @@ static int system_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, u
 			TRY(rvm_seg_load_ss(insn, ss_sel, t.cpl, RVM_TS, &ss));
 		}
 		rvm_xstack_set(insn, &s, &ss, sp, t.cpl, rvm_is_long(cpu));
+		TRY(rvm_xstack_room(insn, &s, g.size, 4 + g.params));
+		TRY(finish_target(insn, &t, &code));
 		for (i = 0; i < g.params; i++) {
 			TRY(rvm_xpop(insn, &old, g.size, &p));
 			v[i] = p;
@@ -371,27 +402,24 @@ int rvm_x_callf(struct rvm_insn *insn, const struct rvm_decoded *d)
 
 /* ---- returns ---- */
 
-/* The code segment that RETF or IRET returns to. */
-static int return_target(struct rvm_insn *insn, u16 sel, u64 rip, struct rvm_target *t)
+/* The code segment that RETF or IRET returns to; finish_target() is left to the caller. */
+static int return_target(struct rvm_insn *insn, u16 sel, u64 rip, struct rvm_target *t,
+			 struct rvm_desc *d)
 {
 	u32 rpl = sel & 3, dpl;
-	struct rvm_desc d;
 
 	if (rvm_null_sel(sel))
 		return rvm_x_gp0(insn);
-	TRY(rvm_desc_read(insn, sel, RVM_GP, &d));
-	dpl = rvm_desc_dpl(&d);
-	if (!is_code(&d) || rpl < insn->cpu->cpl || bad_l(insn, &d) ||
-	    (is_conforming(&d) ? dpl > rpl : dpl != rpl))
+	TRY(rvm_desc_read(insn, sel, RVM_GP, d));
+	dpl = rvm_desc_dpl(d);
+	if (!is_code(d) || rpl < insn->cpu->cpl || bad_l(insn, d) ||
+	    (is_conforming(d) ? dpl > rpl : dpl != rpl))
 		return rvm_x_sel_fault(insn, RVM_GP, sel);
-	if (!rvm_desc_present(&d))
+	if (!rvm_desc_present(d))
 		return rvm_x_sel_fault(insn, RVM_NP, sel);
-	rvm_seg_from_desc(&t->cs, sel, &d);
+	rvm_seg_from_desc(&t->cs, sel, d);
 	t->rip = rip;
 	t->cpl = rpl;
-	TRY(rvm_check_target(insn, &t->cs, rip));
-	TRY(rvm_desc_mark(insn, &d, RVM_SEG_A));
-	t->cs.attr |= RVM_SEG_A;
 	return 0;
 }
 
@@ -428,6 +456,7 @@ int rvm_x_retf(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u32 size = d->osize, cpl = cpu->cpl;
 	struct rvm_target t;
 	struct rvm_xstack s;
+	struct rvm_desc code;
 	struct rvm_seg ss;
 
 	rvm_xstack_begin(insn, &s);
@@ -436,7 +465,9 @@ int rvm_x_retf(struct rvm_insn *insn, const struct rvm_decoded *d)
 	if (!rvm_prot_not_v86(cpu)) {
 		TRY(real_target(insn, sel, rip, &t));
 	} else {
-		TRY(return_target(insn, sel, rip, &t));
+		TRY(return_target(insn, sel, rip, &t, &code));
+		if (t.cpl == cpl)
+			TRY(finish_target(insn, &t, &code));
 	}
 	if (t.cpl == cpl) {
 		/* the parameters are released by the rules of the code returned to */
@@ -449,6 +480,7 @@ int rvm_x_retf(struct rvm_insn *insn, const struct rvm_decoded *d)
 	TRY(rvm_xpop(insn, &s, size, &sp));
 	TRY(rvm_xpop(insn, &s, size, &ss_sel));
 	TRY(return_ss(insn, ss_sel, &t, &ss));
+	TRY(finish_target(insn, &t, &code));
 	rvm_commit_target(insn, &t);
 	cpu->seg[RVM_SS] = ss;
 	set_outer_sp(insn, &t, &ss, sp + d->imm);
@@ -524,6 +556,7 @@ static int iret(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u32 size = d->osize, cpl = cpu->cpl;
 	struct rvm_target t;
 	struct rvm_xstack s;
+	struct rvm_desc code;
 	struct rvm_seg ss;
 	u16 link;
 
@@ -539,7 +572,8 @@ static int iret(struct rvm_insn *insn, const struct rvm_decoded *d)
 		if (cpu->seg[RVM_TR].limit < 1)
 			return rvm_x_sel_fault(insn, RVM_TS, cpu->seg[RVM_TR].sel);
 		TRY(rvm_read_sys(insn, cpu->seg[RVM_TR].base, &link, 2));
-		TRY(rvm_task_switch(insn, link, RVM_TASK_IRET, rvm_next_rip(insn, d), -1, 0));
+		TRY(rvm_task_switch(insn, link, RVM_TASK_IRET, rvm_next_rip(insn, d),
+				    cpu->rflags, -1, 0));
 		return RVM_X_IRET;
 	}
 	TRY(rvm_xpop(insn, &s, size, &rip));
@@ -557,17 +591,19 @@ static int iret(struct rvm_insn *insn, const struct rvm_decoded *d)
 	if ((fl & RVM_FL_VM) && size == 4 && !cpl && !rvm_is_long(cpu))
 		return iret_to_v86(insn, &s, rip, sel, fl);
 
-	TRY(return_target(insn, sel, rip, &t));
+	TRY(return_target(insn, sel, rip, &t, &code));
 	if (t.cpl != cpl || rvm_is_64bit(cpu)) {
 		TRY(rvm_xpop(insn, &s, size, &sp));
 		TRY(rvm_xpop(insn, &s, size, &ss_sel));
 		TRY(return_ss(insn, ss_sel, &t, &ss));
+		TRY(finish_target(insn, &t, &code));
 		rvm_commit_target(insn, &t);
 		cpu->seg[RVM_SS] = ss;
 		set_outer_sp(insn, &t, &ss, sp);
 		if (t.cpl != cpl)
 			rvm_seg_drop(insn, t.cpl);
 	} else {
+		TRY(finish_target(insn, &t, &code));
 		xstack_commit(insn, &s);
 		rvm_commit_target(insn, &t);
 	}

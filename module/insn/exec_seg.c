@@ -9,6 +9,14 @@ int rvm_x_sel_fault(struct rvm_insn *insn, u8 vector, u16 sel)
 	return rvm_x_fault(insn, vector, sel & 0xfffc);
 }
 
+int rvm_x_add_ext(struct rvm_insn *insn, int rc, u32 ext)
+{
+	if (rc == RVM_INSN_FAULT && insn->fault.has_error && insn->fault.vector != RVM_PF &&
+	    insn->fault.vector != RVM_AC)
+		insn->fault.error |= ext;
+	return rc;
+}
+
 static int desc_addr(struct rvm_insn *insn, u16 sel, u32 len, u8 vector, u64 *gla)
 {
 	const struct rvm_cpu *cpu = insn->cpu;
@@ -85,18 +93,20 @@ void rvm_seg_from_desc(struct rvm_seg *s, u16 sel, const struct rvm_desc *d)
 
 /*
  * Real mode changes selector and base only: limit and attributes stay, which
- * is what makes "unreal" mode; but CS becomes writable data, as after reset.
+ * is what makes "unreal" mode.  A register that a null selector had left without
+ * either gets those of reset.
  */
 void rvm_seg_real(const struct rvm_insn *insn, struct rvm_seg *s, u32 seg, u16 sel)
 {
 	*s = insn->cpu->seg[seg];
 	s->sel = sel;
 	s->base = (u32)sel << 4;
-	if (rvm_is_v86(insn->cpu)) {
+	if (rvm_is_v86(insn->cpu) || (s->attr & RVM_SEG_UNUSABLE)) {
 		s->limit = 0xffff;
-		s->attr = RVM_SEG_P | RVM_SEG_DPL | RVM_SEG_S | RVM_SEG_W | RVM_SEG_A;
+		s->attr = RVM_SEG_P | RVM_SEG_S | RVM_SEG_W | RVM_SEG_A;
+		if (rvm_is_v86(insn->cpu))
+			s->attr |= RVM_SEG_DPL;
 	}
-	s->attr &= ~RVM_SEG_UNUSABLE;
 }
 
 void rvm_seg_null(struct rvm_seg *s, u16 sel)

@@ -77,6 +77,11 @@ static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decode
 			return 0;
 		if (compare && !(cpu->rflags & RVM_FL_ZF) == !(d->prefix & RVM_P_REPNE))
 			return 0;
+		/*
+		 * What interrupts a repeated instruction pushes RF set: it does not
+		 * meet its breakpoint anew (SDM vol. 3 §17.3.1.1).
+		 */
+		cpu->rflags |= RVM_FL_RF;
 		cpu->int_shadow = 0;
 		if (insn->ops->commit)
 			insn->ops->commit(insn);

@@ -278,9 +278,6 @@ int rvm_x_mov_to_cr(struct rvm_insn *insn, const struct rvm_decoded *d)
 	return insn->ops->set_cr(insn, d->opnd[0].reg, v);
 }
 
-#define DR7_GD		(1ull << 13)
-#define DR6_BD		(1ull << 13)
-
 /* DR4, DR5 are names of DR6, DR7 unless CR4.DE (SDM vol. 3 §17.2.2). */
 static int check_dr(struct rvm_insn *insn, u32 *nr)
 {
@@ -292,8 +289,8 @@ static int check_dr(struct rvm_insn *insn, u32 *nr)
 		*nr += 2;
 	}
 	TRY(rvm_need_cpl0(insn));
-	if (cpu->dr7 & DR7_GD) {
-		insn->fault = (struct rvm_fault){ .vector = RVM_DB, .dr6 = DR6_BD };
+	if (cpu->dr7 & RVM_DR7_GD) {
+		insn->fault = (struct rvm_fault){ .vector = RVM_DB, .dr6 = RVM_DR6_BD };
 		return RVM_INSN_FAULT;
 	}
 	return 0;

@@ -76,15 +76,18 @@ static void save_task(const struct rvm_cpu *cpu, const struct tss_layout *l, u8 
 		memcpy(tss + l->seg + i * l->seg_stride, &cpu->seg[i].sel, 2);
 }
 
-/* Clear the busy bit of the descriptor of the task that is left. */
-static int clear_busy(struct rvm_insn *insn, u16 sel)
+/* The descriptor of the task that is left, for its busy bit to be cleared. */
+static int busy_desc(struct rvm_insn *insn, u16 sel, u16 ext, struct rvm_desc *d)
 {
-	struct rvm_desc d;
-	u8 type;
+	TRY(rvm_x_add_ext(insn, rvm_desc_read(insn, sel, RVM_TS, d), ext));
+	return rvm_probe(insn, (u32)(d->gla + 5), 1, RVM_ACC_IMPLICIT);
+}
 
-	TRY(rvm_desc_read(insn, sel, RVM_TS, &d));
-	type = (d.raw >> 40) & ~2;
-	return rvm_write_sys(insn, d.gla + 5, &type, 1);
+static int clear_busy(struct rvm_insn *insn, const struct rvm_desc *d)
+{
+	u8 type = (d->raw >> 40) & ~2;
+
+	return rvm_write_sys(insn, d->gla + 5, &type, 1);
 }
 
 /* One segment register of the new task; all failures are #TS but presence. */
@@ -149,34 +152,51 @@ static int load_task_segs(struct rvm_insn *insn, const struct tss_layout *l, con
 	for (i = 0; i < ARRAY_SIZE(order); i++) {
 		u32 nr = order[i];
 
+		/* a 16-bit TSS has no FS and GS: they are null already */
 		if (nr < l->nr_segs)
 			TRY(load_task_seg(insn, nr, get(tss, l->seg + nr * l->seg_stride, 2),
 					  cpu->cpl));
-		else
-			rvm_seg_null(&cpu->seg[nr], 0);
 	}
 	return 0;
 }
 
+/* The new task's registers are loaded: what is left may fault, in its context. */
+static int enter_task(struct rvm_insn *insn, const struct tss_layout *l, const u8 *tss,
+		      s64 error)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	struct rvm_xstack s;
+
+	if (l->cr3 && rvm_is_paging(cpu))
+		TRY(insn->ops->set_cr(insn, 3, get(tss, l->cr3, 4)));
+	TRY(load_task_segs(insn, l, tss));
+	if (error >= 0) {
+		rvm_xstack_begin(insn, &s);
+		TRY(rvm_xpush(insn, &s, l->word, error));
+		rvm_set_gpr(cpu, RVM_RSP, s.asize, s.sp);
+	}
+	return rvm_check_target(insn, &cpu->seg[RVM_CS], cpu->rip);
+}
+
 int rvm_task_switch(struct rvm_insn *insn, u16 sel, enum rvm_task_how how, u64 next_rip,
-		    s64 error, u16 ext)
+		    u64 flags, s64 error, u16 ext)
 {
 	struct rvm_cpu *cpu = insn->cpu;
 	const struct rvm_seg *tr = &cpu->seg[RVM_TR];
 	const struct tss_layout *new_l, *old_l = tr->attr & 8 ? &tss32 : &tss16;
 	u8 vector = how == RVM_TASK_IRET ? RVM_TS : RVM_GP;
+	bool nest = how == RVM_TASK_CALL || how == RVM_TASK_INT;
 	u16 old_tr = tr->sel;
-	u64 old_base = tr->base, flags = cpu->rflags;
-	struct rvm_xstack s;
-	struct rvm_desc d;
+	u64 old_base = tr->base;
+	struct rvm_desc d, old_d;
 	struct rvm_seg new_tr;
-	u8 tss[0x68];
+	u8 tss[0x68], image[0x68];
 	u32 type, i;
 	int rc;
 
 	if ((sel & 4) || rvm_null_sel(sel))
 		return rvm_x_fault(insn, vector, (sel & ~3) | ext);
-	TRY(rvm_desc_read(insn, sel, vector, &d));
+	TRY(rvm_x_add_ext(insn, rvm_desc_read(insn, sel, vector, &d), ext));
 	type = rvm_desc_type(&d);
 	/* a nested task returns to a busy one, all others go to an idle one */
 	if ((type & ~8u) != (how == RVM_TASK_IRET ? 3 : 1))
@@ -188,33 +208,38 @@ int rvm_task_switch(struct rvm_insn *insn, u16 sel, enum rvm_task_how how, u64 n
 		return rvm_x_fault(insn, RVM_TS, (sel & ~3) | ext);
 	rvm_seg_from_desc(&new_tr, sel, &d);
 
-	/* all of both TSSs is reachable before anything is changed */
+	/*
+	 * All of both TSSs and of the descriptors is reachable before anything is
+	 * changed (SDM vol. 3 §7.3, step 5).
+	 */
+	if (tr->limit + 1ull < old_l->save_end)
+		return rvm_x_fault(insn, RVM_TS, (old_tr & ~3) | ext);
 	TRY(rvm_probe(insn, (u32)(old_base + old_l->ip), old_l->save_end - old_l->ip,
 		      RVM_ACC_IMPLICIT));
 	TRY(tss_read(insn, new_tr.base, tss, 0, new_l->end));
+	if (nest)
+		TRY(rvm_probe(insn, (u32)new_tr.base, 2, RVM_ACC_IMPLICIT));
+	else
+		TRY(busy_desc(insn, old_tr, ext, &old_d));
+	if (how != RVM_TASK_IRET)
+		TRY(rvm_probe(insn, (u32)(d.gla + 5), 1, RVM_ACC_IMPLICIT));
 
 	if (how == RVM_TASK_IRET)
 		flags &= ~RVM_FL_NT;
-	{
-		u8 image[0x68];
-
-		save_task(cpu, old_l, image, next_rip, flags);
-		TRY(tss_write(insn, old_base, image, old_l->ip, old_l->save_end));
-	}
-	if (how == RVM_TASK_JMP || how == RVM_TASK_IRET)
-		TRY(clear_busy(insn, old_tr));
-	if (how == RVM_TASK_CALL || how == RVM_TASK_INT)
+	save_task(cpu, old_l, image, next_rip, flags);
+	TRY(tss_write(insn, old_base, image, old_l->ip, old_l->save_end));
+	if (nest)
 		TRY(rvm_write_sys(insn, new_tr.base, &old_tr, 2));
+	else
+		TRY(clear_busy(insn, &old_d));
 	if (how != RVM_TASK_IRET)
 		TRY(rvm_desc_mark(insn, &d, 2));
 
 	/* The new task: from here on a fault is its own. */
 	new_tr.attr |= 2;
 	cpu->seg[RVM_TR] = new_tr;
-	if (new_l->cr3 && rvm_is_paging(cpu))
-		TRY(insn->ops->set_cr(insn, 3, get(tss, new_l->cr3, 4)));
 	flags = get(tss, new_l->flags, new_l->word) | RVM_FL_FIXED;
-	if (how == RVM_TASK_CALL || how == RVM_TASK_INT)
+	if (nest)
 		flags |= RVM_FL_NT;
 	cpu->rflags = flags & 0x3f7fd7;
 	cpu->rip = get(tss, new_l->ip, new_l->word);
@@ -223,8 +248,8 @@ int rvm_task_switch(struct rvm_insn *insn, u16 sel, enum rvm_task_how how, u64 n
 			      (new_l->word == 2 ? 0xffff0000 : 0);
 	/* selectors first, so that a fault finds them; the rest as it is checked */
 	rvm_seg_null(&cpu->seg[RVM_LDTR], get(tss, new_l->ldt, 2));
-	for (i = 0; i < new_l->nr_segs; i++) {
-		u16 v = get(tss, new_l->seg + i * new_l->seg_stride, 2);
+	for (i = 0; i < 6; i++) {
+		u16 v = i < new_l->nr_segs ? get(tss, new_l->seg + i * new_l->seg_stride, 2) : 0;
 
 		if (cpu->rflags & RVM_FL_VM)
 			rvm_seg_real(insn, &cpu->seg[i], i, v);
@@ -236,20 +261,11 @@ int rvm_task_switch(struct rvm_insn *insn, u16 sel, enum rvm_task_how how, u64 n
 	cpu->int_shadow = 0;
 	TRY(insn->ops->set_cr(insn, 0, cpu->cr0 | RVM_CR0_TS));
 
-	rc = load_task_segs(insn, new_l, tss);
-	if (rc) {
-		if (rc == RVM_INSN_FAULT && insn->fault.vector != RVM_PF)
-			insn->fault.error |= ext;
-		return rc;
-	}
-	TRY(rvm_check_target(insn, &cpu->seg[RVM_CS], cpu->rip));
-	if (error >= 0) {
-		rvm_xstack_begin(insn, &s);
-		TRY(rvm_xpush(insn, &s, new_l->word, error));
-		rvm_set_gpr(cpu, RVM_RSP, s.asize, s.sp);
-	}
+	rc = enter_task(insn, new_l, tss, error);
+	if (rc)
+		return rvm_x_add_ext(insn, rc, ext);
 	if (new_l->trap && (tss[new_l->trap] & 1)) {
-		insn->fault = (struct rvm_fault){ .vector = RVM_DB, .dr6 = 1 << 15 };
+		insn->fault = (struct rvm_fault){ .vector = RVM_DB, .dr6 = RVM_DR6_BT };
 		return RVM_INSN_FAULT;
 	}
 	return 0;

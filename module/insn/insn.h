@@ -129,6 +129,9 @@ struct rvm_decoded;
  *   looks for data breakpoints
  * @iret: set by IRET, cleared by the owner: NMIs are no longer blocked
  * @budget, @left: of the run under way: see rvm_insn_stop()
+ * @tf_after: set by SYSCALL and SYSRET that find or leave RFLAGS.TF set, cleared by
+ *   the owner: whether a single-step trap follows is for TF to say as it is after the
+ *   instruction, not before
  * @buf: the interpreter's own, for batched string I/O
  */
 struct rvm_insn {
@@ -145,6 +148,7 @@ struct rvm_insn {
 	bool intel;
 	bool watch_data;
 	bool iret;
+	bool tf_after;
 	u32 hide;
 	enum rvm_insn_watch watch;
 	u32 budget, left;

@@ -91,7 +91,7 @@ struct rvm_xstack {
 	struct rvm_seg ss;
 	u64 sp;
 	u32 asize;
-	u32 acc;	/* RVM_ACC_IMPLICIT where the ring entered is not ring 3 */
+	u32 acc;	/* RVM_ACC_IMPLICIT for an inner ring's, entered from ring 3 */
 	u16 err;	/* error code of #SS */
 	bool flat;	/* 64-bit: canonical check only */
 };
@@ -99,6 +99,8 @@ struct rvm_xstack {
 void rvm_xstack_begin(const struct rvm_insn *insn, struct rvm_xstack *s);
 void rvm_xstack_set(const struct rvm_insn *insn, struct rvm_xstack *s,
 		    const struct rvm_seg *ss, u64 sp, u32 cpl, bool flat);
+/* Is there room for @count pushes, by segment limit or canonical form alone? */
+int rvm_xstack_room(struct rvm_insn *insn, const struct rvm_xstack *s, u32 size, u32 count);
 int rvm_xpush(struct rvm_insn *insn, struct rvm_xstack *s, u32 size, u64 val);
 int rvm_xpop(struct rvm_insn *insn, struct rvm_xstack *s, u32 size, u64 *val);
 
@@ -127,15 +129,19 @@ enum rvm_task_how { RVM_TASK_JMP, RVM_TASK_CALL, RVM_TASK_IRET, RVM_TASK_INT };
  * @sel: selector of the new task's TSS
  * @how: what causes it
  * @next_rip: RIP saved in the old task
+ * @flags: flags saved in the old task
  * @error: error code to push in the new task, or -1
  * @ext: EXT bit for error codes
  */
 int rvm_task_switch(struct rvm_insn *insn, u16 sel, enum rvm_task_how how, u64 next_rip,
-		    s64 error, u16 ext);
+		    u64 flags, s64 error, u16 ext);
 
 int rvm_read_far_pointer(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u16 *sel,
 			 u64 *off);
 
 int rvm_x_sel_fault(struct rvm_insn *insn, u8 vector, u16 sel);
+
+/* @rc; where it is a fault with an error code of its own, that gets the EXT bit. */
+int rvm_x_add_ext(struct rvm_insn *insn, int rc, u32 ext);
 
 #endif /* RVM_INSN_SEGMENT_H */
