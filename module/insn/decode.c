@@ -515,6 +515,9 @@ static int decode_cell(struct ctx *c, const struct rvm_cell *cell)
 	if ((flags & O64) && !c->is64)
 		return RVM_DECODE_UD;
 	d->op = cell->op;
+	/* UD0 and UD1 have a ModRM byte on Intel's CPUs alone (SDM vol. 2, UD; APM vol. 3, UDn) */
+	if (d->op == RVM_OP_UD && !(d->mode & RVM_DEC_INTEL))
+		return RVM_DECODE_UD;
 
 	if (d->enc == RVM_ENC_VEX) {
 		if (!(flags & (VX | VO)) ||
@@ -700,6 +703,9 @@ static int decode_vex(struct ctx *c, u32 first)
 	return decode_cell(c, cell);
 }
 
+/* Before VEX, EVEX and XOP these are #UD (SDM vol. 2 §2.3.2-2.3.3, APM vol. 3 §1.2.7). */
+#define NOT_WITH_VEX	(RVM_P_LOCK | RVM_P_REP | RVM_P_REPNE | RVM_P_OSIZE | RVM_P_REX)
+
 int rvm_insn_decode(const u8 *bytes, u32 n, u32 mode, struct rvm_decoded *d)
 {
 	struct ctx c = {
@@ -708,7 +714,7 @@ int rvm_insn_decode(const u8 *bytes, u32 n, u32 mode, struct rvm_decoded *d)
 		.seg_override = 0xff,
 		.is64 = (mode & RVM_DEC_SIZE) == RVM_DEC_64,
 	};
-	bool code16 = (mode & RVM_DEC_SIZE) == RVM_DEC_16;
+	bool code16 = (mode & RVM_DEC_SIZE) == RVM_DEC_16, bad = false;
 	u32 op, next;
 	int ret = RVM_DECODE_UD;
 
@@ -784,17 +790,13 @@ prefixes_done:
 			goto truncated;
 		}
 		if (c.is64 || next >= 0xc0) {
-			bool bad = d->prefix & (RVM_P_LOCK | RVM_P_REP | RVM_P_REPNE |
-						RVM_P_OSIZE | RVM_P_REX);
-
+			bad = d->prefix & NOT_WITH_VEX;
 			if (op == 0x62) {
 				next = take(&c.r, 1);
 				ret = decode_evex(&c, next);
 			} else {
 				ret = decode_vex(&c, op);
 			}
-			if (bad && ret == RVM_DECODE_OK)
-				ret = RVM_DECODE_UD;
 			goto done;
 		}
 	}
@@ -807,10 +809,7 @@ prefixes_done:
 		if ((next & 31) >= 8) {
 			take(&c.r, 1);
 			ret = decode_xop(&c, next);
-			if (ret == RVM_DECODE_OK &&
-			    (d->prefix & (RVM_P_LOCK | RVM_P_REP | RVM_P_REPNE | RVM_P_OSIZE |
-					  RVM_P_REX)))
-				ret = RVM_DECODE_UD;
+			bad = d->prefix & NOT_WITH_VEX;
 			goto done;
 		}
 	}
@@ -847,6 +846,9 @@ done:
 		d->seg = c.seg_override;
 truncated:
 	d->len = c.r.pos;
+	/* the bytes behind such a prefix are not even fetched */
+	if (bad)
+		return RVM_DECODE_UD;
 	if (c.r.pos > RVM_INSN_MAX_BYTES)
 		return RVM_DECODE_LONG;
 	if (c.r.more)

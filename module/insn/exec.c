@@ -67,6 +67,9 @@ int rvm_linear_slow(struct rvm_insn *insn, u32 seg, u64 ea, u32 len, u32 acc, u6
 
 		if (!rvm_canonical(lin, la57) || !rvm_canonical(lin + len - 1, la57))
 			return seg_fault(insn, seg, acc);
+		/* AMD's CPUs want the offset canonical even where a base makes up for it */
+		if (seg >= RVM_FS && !insn->intel && !rvm_canonical(ea, la57))
+			return seg_fault(insn, seg, acc);
 		*gla = lin;
 	} else {
 		u32 off = ea;

@@ -439,9 +439,11 @@ int rvm_x_cmpxchg8b(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u32 size = d->opnd[0].size, half = size / 2;
 	u64 expect[2], found[2], new_val[2], gla;
 
-	TRY(rvm_mem_addr(insn, d, size, RVM_ACC_READ | RVM_ACC_WRITE, &gla));
+	/* alignment comes before the canonical form, which may mean #SS */
+	gla = rvm_ea(insn, d) + (d->seg >= RVM_FS ? cpu->seg[d->seg].base : 0);
 	if (size == 16 && (gla & 15))
 		return rvm_x_gp0(insn);
+	TRY(rvm_mem_addr(insn, d, size, RVM_ACC_READ | RVM_ACC_WRITE, &gla));
 	expect[0] = rvm_gpr(cpu, RVM_RAX, half);
 	expect[1] = rvm_gpr(cpu, RVM_RDX, half);
 	new_val[0] = rvm_gpr(cpu, RVM_RBX, half);

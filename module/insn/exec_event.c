@@ -377,7 +377,8 @@ int rvm_x_sysexit(struct rvm_insn *insn, const struct rvm_decoded *d)
 	bool to64 = d->osize == 8, la57 = cpu->cr4 & RVM_CR4_LA57;
 	u64 rip = cpu->gpr[RVM_RDX], rsp = cpu->gpr[RVM_RCX];
 
-	if (rvm_is_long(cpu) && !insn->intel)
+	/* AMD's CPUs look at CPL before they find SYSEXIT undefined in long mode */
+	if (rvm_is_long(cpu) && !insn->intel && !cpu->cpl)
 		return rvm_x_ud(insn);
 	if (!rvm_prot_not_v86(cpu) || !sel || cpu->cpl)
 		return rvm_x_gp0(insn);
