@@ -86,6 +86,10 @@ demo: packages
 check: packages
 	$(Q)$(LAB) check $(TESTS)
 
+# Tests of the instruction core beyond those of "make check", on this machine's CPU.
+fuzz-insn: packages
+	$(Q)$(MAKE) -s --no-print-directory -C selftests/insn OUTPUT=$(CURDIR)/build/insn fuzz
+
 bench: packages
 	$(Q)$(LAB) bench
 
@@ -122,6 +126,8 @@ help:
 	@echo 'make demo            boot unmodified Debian guests; MODE=svm GUEST=686|686-pae|amd64'
 	@echo '                     NONCE=text choose one'
 	@echo 'make check           all tests; TESTS="name ..." some of them'
+	@echo "make fuzz-insn       the interpreter beside this machine's own CPU, in user mode:"
+	@echo '                     12 million random cases; SEED=, CASES=, PROCS= choose'
 	@echo "make bench           boot times beside Debian's own KVM"
 	@echo 'make lab-shell       a shell in the emulated host, module loaded; Ctrl-A X ends it'
 	@echo '                     (LABFLAGS="--no-svm --cpus 2 ...": selftests/lab/lab shell --help)'
@@ -131,4 +137,4 @@ help:
 	@echo 'V=1 shows the commands.  selftests/lab/README.md explains the lab.'
 
 .PHONY: all need_kdir farm module launcher selftests install install-dkms uninstall packages demo check \
-	bench lab-shell lab-update dkms-test clean distclean help
+	fuzz-insn bench lab-shell lab-update dkms-test clean distclean help

@@ -15,6 +15,8 @@ static int page_fault(struct world *w, u64 gla, u32 acc, bool present)
 		w->insn.reason = "foreign";
 		return RVM_INSN_UNHANDLED;
 	}
+	if (w->present_from && gla >= w->present_from)
+		present = true;
 	w->insn.fault = (struct rvm_fault){
 		.vector = RVM_PF, .has_error = true, .cr2 = gla,
 		.error = (present ? RVM_PF_P : 0) | (acc & RVM_ACC_WRITE ? RVM_PF_W : 0) |
@@ -45,8 +47,9 @@ static int check(struct world *w, u64 gla, u32 len, u32 acc)
 
 		if (!r)
 			return page_fault(w, a, acc, false);
-		if ((acc & RVM_ACC_WRITE) && !r->writable)
+		if (acc & RVM_ACC_FETCH ? r->noexec : (acc & RVM_ACC_WRITE) && !r->writable)
 			return page_fault(w, a, acc, true);
+		r->accesses += !(acc & RVM_ACC_FETCH);
 		n = r->start + r->len - a;
 		a += n < end - a ? n : end - a;
 	}

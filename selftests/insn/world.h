@@ -13,6 +13,8 @@ struct region {
 	u32 len;
 	u8 *mem;		/* as the guest sees it */
 	bool writable;
+	bool noexec;
+	u32 accesses;		/* by data accesses that met this region */
 };
 
 #define MAX_REGIONS	8
@@ -27,6 +29,7 @@ struct world {
 	/* addresses whose page fault the test cannot foresee end the case */
 	bool (*foreign)(u64 gla);
 	bool hit_foreign;
+	u64 present_from;	/* page faults from here on say P, as Linux makes them; 0: none */
 
 	u32 accesses;		/* calls of read, write, cmpxchg, pio in this step */
 	u32 exit_at;		/* the access that returns EXIT, 0 for none */
