@@ -315,8 +315,9 @@ static struct notifier_block rvm_reboot_nb = {
 /* ---- system ioctls ------------------------------------------------------ */
 
 /* KVM_GET_SUPPORTED_CPUID (KVM API §4.46), KVM_GET_EMULATED_CPUID (§4.88) */
-static long rvm_dev_get_cpuid(struct kvm_cpuid2 __user *user,
-			      int (*get)(struct kvm_cpuid_entry2 *, u32, u32 *))
+static long rvm_dev_get_cpuid(const struct rvm_mode *mode, struct kvm_cpuid2 __user *user,
+			      int (*get)(const struct rvm_mode *, struct kvm_cpuid_entry2 *,
+					 u32, u32 *))
 {
 	struct kvm_cpuid_entry2 *e;
 	struct kvm_cpuid2 head;
@@ -331,7 +332,7 @@ static long rvm_dev_get_cpuid(struct kvm_cpuid2 __user *user,
 	e = kvcalloc(max(head.nent, 1u), sizeof(*e), GFP_KERNEL);
 	if (!e)
 		return -ENOMEM;
-	err = get(e, head.nent, &n);
+	err = get(mode, e, head.nent, &n);
 	if (err)
 		goto out;
 	head.nent = n;
@@ -415,9 +416,9 @@ static long rvm_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case KVM_GET_MSRS:
 		return rvm_dev_get_msrs(argp);
 	case KVM_GET_SUPPORTED_CPUID:
-		return rvm_dev_get_cpuid(argp, rvm_supported_cpuid);
+		return rvm_dev_get_cpuid(node->mode, argp, rvm_supported_cpuid);
 	case KVM_GET_EMULATED_CPUID:
-		return rvm_dev_get_cpuid(argp, rvm_emulated_cpuid);
+		return rvm_dev_get_cpuid(node->mode, argp, rvm_emulated_cpuid);
 	case KVM_X86_GET_MCE_CAP_SUPPORTED:
 		return copy_to_user(argp, &mce_cap, sizeof(mce_cap)) ? -EFAULT : 0;
 	case RINGVM_GET_INFO:

@@ -14,8 +14,9 @@
 
 /* ---- cpuid.c ----------------------------------------------------------- */
 void rvm_cpuid_setup(void);			/* at load */
-int rvm_supported_cpuid(struct kvm_cpuid_entry2 *e, u32 max, u32 *n); /* -E2BIG */
-int rvm_emulated_cpuid(struct kvm_cpuid_entry2 *e, u32 max, u32 *n);
+int rvm_supported_cpuid(const struct rvm_mode *mode, struct kvm_cpuid_entry2 *e, u32 max,
+			u32 *n);		/* -E2BIG */
+int rvm_emulated_cpuid(const struct rvm_mode *mode, struct kvm_cpuid_entry2 *e, u32 max, u32 *n);
 /* Takes over @e (kvmalloc'd).  Recomputes what depends on it. */
 int rvm_set_cpuid(struct rvm_vcpu *v, struct kvm_cpuid_entry2 *e, u32 n);
 /* The guest's CPUID instruction; needs RVM_G_CR (OSXSAVE, APIC bits follow it). */

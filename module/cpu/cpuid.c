@@ -92,6 +92,22 @@
 /* CLZERO XSAVEERPTR; SSB_NO BTC_NO say what the CPU is not prone to */
 #define RVM_88_EBX	(B(0) | B(2) | B(26) | B(29))
 
+/*
+ * What the interpreter does not execute.  RDRAND; RDSEED, AVX-512; AVX512VBMI
+ * and its kin; XSAVE's newer forms; SSE4A XOP FMA4 TBM; FFXSR 3DNOWEXT 3DNOW;
+ * CLZERO XSAVEERPTR.
+ */
+#define RVM_INTERP_NO_1_ECX	(B(30))
+#define RVM_INTERP_NO_7_EBX	(B(18) | RVM_7_EBX_AVX512)
+#define RVM_INTERP_NO_7_ECX	RVM_7_ECX_AVX512
+#define RVM_INTERP_NO_7_EDX	RVM_7_EDX_AVX512
+#define RVM_INTERP_NO_7_1_EAX	(RVM_7_1_EAX_AVX | RVM_7_1_EAX_AVX512)
+#define RVM_INTERP_NO_81_ECX	(B(6) | B(11) | B(16) | B(21))
+#define RVM_INTERP_NO_81_EDX	(B(25) | B(30) | B(31))
+#define RVM_INTERP_NO_88_EBX	(B(0) | B(2))
+/* Its walker knows every address width: the leaf is always there. */
+#define RVM_INTERP_EXT_MIN	0x80000008u
+
 #define RVM_CPUID_BASIC_MAX	0x1f
 #define RVM_CPUID_EXT		0x80000000u
 #define RVM_CPUID_EXT_MAX	0x8000001fu
@@ -314,9 +330,39 @@ static void rvm_mask_leaf(struct kvm_cpuid_entry2 *e)
 	}
 }
 
+/* @e shows what the hardware executes: less where all is interpreted. */
+static void rvm_mask_interp(struct kvm_cpuid_entry2 *e)
+{
+	switch (e->function) {
+	case 1:
+		e->ecx &= ~RVM_INTERP_NO_1_ECX;
+		break;
+	case 7:
+		if (e->index) {
+			e->eax &= ~RVM_INTERP_NO_7_1_EAX;
+			break;
+		}
+		e->ebx &= ~RVM_INTERP_NO_7_EBX;
+		e->ecx &= ~RVM_INTERP_NO_7_ECX;
+		e->edx &= ~RVM_INTERP_NO_7_EDX;
+		break;
+	case RVM_CPUID_EXT:
+		e->eax = max(e->eax, RVM_INTERP_EXT_MIN);
+		break;
+	case 0x80000001:
+		e->ecx &= ~RVM_INTERP_NO_81_ECX;
+		e->edx &= ~RVM_INTERP_NO_81_EDX;
+		break;
+	case 0x80000008:
+		e->ebx &= ~RVM_INTERP_NO_88_EBX;
+		break;
+	}
+}
+
 struct rvm_offer {
 	struct kvm_cpuid_entry2 *e;
 	u32 max, n;
+	bool interp;		/* for a mode that interprets everything */
 };
 
 static int rvm_offer_leaf(struct rvm_offer *o, u32 fn, u32 idx, bool indexed)
@@ -327,8 +373,12 @@ static int rvm_offer_leaf(struct rvm_offer *o, u32 fn, u32 idx, bool indexed)
 		.flags = indexed ? KVM_CPUID_FLAG_SIGNIFCANT_INDEX : 0,
 	};
 
-	cpuid_count(fn, idx, &e.eax, &e.ebx, &e.ecx, &e.edx);
+	/* Beyond its last leaf a CPU answers with another one. */
+	if (fn <= cpuid_eax(fn & RVM_CPUID_EXT))
+		cpuid_count(fn, idx, &e.eax, &e.ebx, &e.ecx, &e.edx);
 	rvm_mask_leaf(&e);
+	if (o->interp)
+		rvm_mask_interp(&e);
 	/* A leaf that is not listed reads as zeros too; subleaves end by one. */
 	if (!indexed && !e.eax && !e.ebx && !e.ecx && !e.edx)
 		return 0;
@@ -417,11 +467,13 @@ static int rvm_offer_one(struct rvm_offer *o, u32 fn)
 
 static int rvm_offer_class(struct rvm_offer *o, u32 base)
 {
-	u32 max = cpuid_eax(base), fn;
+	u32 last = cpuid_eax(base), fn;
 	int err;
 
-	max = base ? clamp(max, base, RVM_CPUID_EXT_MAX) : min_t(u32, max, RVM_CPUID_BASIC_MAX);
-	for (fn = base; fn <= max; fn++) {
+	last = base ? clamp(last, base, RVM_CPUID_EXT_MAX) : min_t(u32, last, RVM_CPUID_BASIC_MAX);
+	if (base && o->interp)
+		last = max(last, RVM_INTERP_EXT_MIN);
+	for (fn = base; fn <= last; fn++) {
 		err = rvm_offer_one(o, fn);
 		if (err)
 			return err;
@@ -431,15 +483,17 @@ static int rvm_offer_class(struct rvm_offer *o, u32 base)
 
 /**
  * rvm_supported_cpuid - KVM_GET_SUPPORTED_CPUID (KVM API §4.46)
+ * @mode: what would run the guest
  * @e: room for the entries
  * @max: how many fit
  * @n: how many there are
  *
  * 0 or -E2BIG.
  */
-int rvm_supported_cpuid(struct kvm_cpuid_entry2 *e, u32 max, u32 *n)
+int rvm_supported_cpuid(const struct rvm_mode *mode, struct kvm_cpuid_entry2 *e, u32 max,
+			u32 *n)
 {
-	struct rvm_offer o = { .e = e, .max = max };
+	struct rvm_offer o = { .e = e, .max = max, .interp = mode->slice };
 	int err;
 
 	err = rvm_offer_class(&o, 0);
@@ -454,7 +508,7 @@ int rvm_supported_cpuid(struct kvm_cpuid_entry2 *e, u32 max, u32 *n)
 /* KVM_GET_EMULATED_CPUID (§4.88): features that the hardware lacks and the
  * interpreter adds.  None: an unknown instruction raises #UD in the guest
  * without ever reaching us.  So leaf 0 alone, saying that there is no other. */
-int rvm_emulated_cpuid(struct kvm_cpuid_entry2 *e, u32 max, u32 *n)
+int rvm_emulated_cpuid(const struct rvm_mode *mode, struct kvm_cpuid_entry2 *e, u32 max, u32 *n)
 {
 	if (!max)
 		return -E2BIG;
