@@ -5,6 +5,8 @@
 /* DR7: L0 and LE with the fields of breakpoint 0 (SDM vol. 3 17.2.4). */
 #define DR7_EXEC0	0x00000701u
 #define DR7_WRITE0	0x000d0701u		/* 4 bytes, writes */
+#define DR7_IO0		0x00020701u		/* one port; with CR4.DE */
+#define DR7_ACCESS0	0x00070701u		/* 2 bytes, reads and writes */
 
 /*
  * The guest arms its registers itself, from RBX and RAX, and its handler
@@ -119,6 +121,54 @@ static void over_exit(void)
 	}
 }
 
+/* A port as a breakpoint: a trap behind the OUT, which the client has seen. */
+static void port_breakpoint(void)
+{
+	enum guest_mode m;
+
+	for (m = 0; m < NR_MODES; m++) {
+		struct vcpu *v = guest_start_all(m, arm_out);
+
+		v->sregs.cr4 |= CR4_DE;
+		set_sregs(v);
+		arm(v, 0x10, DR7_IO0);
+		run_to(v, KVM_EXIT_IO);
+		EXPECT_EQ(v->run->io.port, 0x10);
+		expect_db(v, G_CODE + 8);
+	}
+}
+
+/* MOV SS holds its own data breakpoint back by one instruction (SDM vol. 3 6.8.3). */
+GUEST(ss_from_memory, 32, TO_DR0 TO_DR7 "mov (%ebx), %ss\nnop\nnop\ninc %edx\nhlt\n");
+
+static void held_by_mov_ss(void)
+{
+	struct vcpu *v = guest_start(MODE_PROT32, ss_from_memory);
+
+	if (guest_on_tcg())
+		SKIP("TCG holds no breakpoint back");
+	g16(v->vm, G_DATA + 0x100) = SEL_DATA;
+	arm(v, G_DATA + 0x100, DR7_ACCESS0);
+	expect_db(v, G_CODE + 9);
+}
+
+/* RF in the image that IRET loads: the instruction runs, its breakpoint does not strike. */
+GUEST(resume, 32, "orl $0x10000, 8(%esp)\ninc %ecx\niret\n");
+
+static void resume_flag(void)
+{
+	struct vcpu *v = guest_start_all(MODE_PROT32, bp);
+
+	arm(v, G_CODE + 7, DR7_EXEC0);
+	guest_load(v->vm, G_DATA, resume);
+	run_to_hlt(v);
+	if (guest_on_tcg() && !v->regs.rcx)
+		SKIP("TCG arms no breakpoint from the VMCB's DR7");
+	EXPECT_EQ(v->regs.rcx, 1);
+	EXPECT_EQ(v->regs.rdx, 1);
+	EXPECT_EQ(v->regs.rip, G_CODE + code_len(guest_for(bp, MODE_PROT32)));
+}
+
 /* TF: #DB behind each instruction, DR6.BS (SDM vol. 3 17.3.2). */
 GUEST_ALL(steps, "nop\ninc %ebx\nnop\nnop\nhlt\n");
 
@@ -195,7 +245,8 @@ int main(void)
 {
 	static const struct ktap_case cases[] = {
 		{ "breakpoint", breakpoint }, { "watchpoint", watchpoint },
-		{ "over_exit", over_exit },
+		{ "over_exit", over_exit }, { "port_breakpoint", port_breakpoint },
+		{ "held_by_mov_ss", held_by_mov_ss }, { "resume_flag", resume_flag },
 		{ "single_step", single_step }, { "step_over_exits", step_over_exits },
 		{ "client_steps", client_steps },
 	};

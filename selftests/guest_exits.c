@@ -111,6 +111,30 @@ static void fail_entry(void)
 	}
 }
 
+/*
+ * An exception whose frame would go to a device: KVM's word for it, and the
+ * vCPU can be put right.
+ */
+static void deliver_to_device(void)
+{
+	enum guest_mode m;
+
+	for (m = MODE_PROT32; m < NR_MODES; m++) {
+		struct vcpu *v = guest_start_all(m, ud2);
+
+		v->regs.rsp = G_HOLE + 0x800;
+		set_regs(v);
+		run_to(v, KVM_EXIT_INTERNAL_ERROR);
+		EXPECT_EQ(v->run->internal.suberror, KVM_INTERNAL_ERROR_DELIVERY_EV);
+		/* the event: valid, an exception, its vector */
+		EXPECT(v->run->internal.ndata >= 1);
+		EXPECT_EQ(v->run->internal.data[0] & 0x800007ff, 0x80000300 | UD);
+		v->regs.rsp = G_STACK;
+		set_regs(v);
+		EXPECT_EQ(run_to_vector(v), UD);
+	}
+}
+
 /* An endless chain of faults through a good IDT runs until a signal comes. */
 GUEST_ALL(faultloop, "1: ud2\njmp 1b\n");
 
@@ -141,6 +165,7 @@ int main(void)
 	static const struct ktap_case cases[] = {
 		{ "triple_fault", triple_fault }, { "run_after_shutdown", run_after_shutdown },
 		{ "fetch_from_mmio", fetch_from_mmio }, { "fail_entry", fail_entry },
+		{ "deliver_to_device", deliver_to_device },
 		{ "endless_faults", endless_faults },
 	};
 
