@@ -16,6 +16,7 @@
 #include "mmu/mmu.h"
 #include "trace.h"
 
+#include <linux/random.h>
 #include <asm/cpufeature.h>
 
 enum rvm_replay_kind { RVM_REPLAY_READ, RVM_REPLAY_WRITE };
@@ -202,6 +203,13 @@ static int rvm_op_probe_write(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)
 	struct rvm_span span;
 
 	return rvm_translate(insn, gla, len, acc | RVM_ACC_WRITE, &span);
+}
+
+static int rvm_op_probe_read(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)
+{
+	struct rvm_span span;
+
+	return rvm_translate(insn, gla, len, acc | RVM_ACC_READ, &span);
 }
 
 static int rvm_op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new_val,
@@ -424,6 +432,21 @@ static int rvm_op_invlpg(struct rvm_insn *insn, u64 gla)
 	return RVM_INSN_OK;
 }
 
+static int rvm_op_flush_tlb(struct rvm_insn *insn)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+
+	v->stats.tlb_flush++;
+	v->vm->mode->flush_tlb(v);
+	return RVM_INSN_OK;
+}
+
+static int rvm_op_random(struct rvm_insn *insn, u64 *val)
+{
+	get_random_bytes(val, sizeof(*val));
+	return RVM_INSN_OK;
+}
+
 static int rvm_op_wbinvd(struct rvm_insn *insn)
 {
 	return RVM_INSN_OK;	/* guest memory is coherent */
@@ -456,6 +479,7 @@ static const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.read		= rvm_op_read,
 	.write		= rvm_op_write,
 	.probe_write	= rvm_op_probe_write,
+	.probe_read	= rvm_op_probe_read,
 	.cmpxchg_mem	= rvm_op_cmpxchg,
 	.fetch		= rvm_op_fetch,
 	.pio_in		= rvm_op_pio_in,
@@ -469,6 +493,8 @@ static const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.rdpmc		= rvm_op_rdpmc,
 	.cpuid		= rvm_op_cpuid,
 	.invlpg		= rvm_op_invlpg,
+	.flush_tlb	= rvm_op_flush_tlb,
+	.random		= rvm_op_random,
 	.wbinvd		= rvm_op_wbinvd,
 	.hypercall	= rvm_op_hypercall,
 	.commit		= rvm_op_commit,
@@ -495,6 +521,16 @@ static const struct rvm_hide_bit {
 	{ X86_FEATURE_SMAP, RVM_HIDE_SMAP, 7, RVM_REG_EBX, 20 },
 	{ X86_FEATURE_INVPCID, RVM_HIDE_INVPCID, 7, RVM_REG_EBX, 10 },
 	{ X86_FEATURE_XSAVE, RVM_HIDE_XSAVE, 1, RVM_REG_ECX, 26 },
+	{ X86_FEATURE_RDRAND, RVM_HIDE_RDRAND, 1, RVM_REG_ECX, 30 },
+	{ X86_FEATURE_RDSEED, RVM_HIDE_RDSEED, 7, RVM_REG_EBX, 18 },
+	{ X86_FEATURE_CLFLUSHOPT, RVM_HIDE_CLFLUSHOPT, 7, RVM_REG_EBX, 23 },
+	{ X86_FEATURE_CLWB, RVM_HIDE_CLWB, 7, RVM_REG_EBX, 24 },
+	{ X86_FEATURE_SERIALIZE, RVM_HIDE_SERIALIZE, 7, RVM_REG_EDX, 14 },
+	{ X86_FEATURE_MOVDIRI, RVM_HIDE_MOVDIRI, 7, RVM_REG_ECX, 27 },
+	{ X86_FEATURE_MOVDIR64B, RVM_HIDE_MOVDIR64B, 7, RVM_REG_ECX, 28 },
+	{ X86_FEATURE_CLZERO, RVM_HIDE_CLZERO, 0x80000008, RVM_REG_EBX, 0 },
+	{ X86_FEATURE_LAHF_LM, RVM_HIDE_LAHF, 0x80000001, RVM_REG_ECX, 0 },
+	{ X86_FEATURE_SEP, RVM_HIDE_SEP, 1, RVM_REG_EDX, 11 },
 };
 
 static bool rvm_guest_has(struct rvm_vcpu *v, const struct rvm_hide_bit *b)

@@ -134,7 +134,8 @@ int rvm_set_cr3(struct rvm_vcpu *v, u64 val)
 	}
 	rvm_touch(v, RVM_G_CR);
 	c->cr3 = val;
-	if (!keep)
+	/* translations in software carry no PCID: none may outlive its CR3 */
+	if (!keep || v->vm->mode->slice)
 		rvm_flush_self(v);
 	return 0;
 }

@@ -307,7 +307,7 @@ int rvm_check_io(struct rvm_insn *insn, u16 port, u32 size)
 static const rvm_exec_fn exec_table[RVM_NR_OPS] = {
 #define F(op, fn) [RVM_OP_##op] = rvm_x_##fn
 	F(MOV, mov), F(MOVZX, movzx), F(MOVSX, movsx), F(MOVBE, movbe), F(MOVNTI, mov),
-	F(MOVDIRI, mov), F(XCHG, xchg), F(LEA, lea), F(BSWAP, bswap), F(XLAT, xlat),
+	F(MOVDIRI, movdiri), F(MOVDIR64B, movdir64b), F(CLZERO, clzero), F(XCHG, xchg), F(LEA, lea), F(BSWAP, bswap), F(XLAT, xlat),
 	F(CMOV, cmov), F(SETCC, setcc), F(CBW, cbw), F(CWD, cwd), F(LAHF, lahf),
 	F(SAHF, sahf), F(SALC, salc),
 	F(PUSH, push), F(POP, pop), F(PUSHA, pusha), F(POPA, popa), F(PUSHF, pushf),
@@ -340,10 +340,11 @@ static const rvm_exec_fn exec_table[RVM_NR_OPS] = {
 	F(SLDT, sldt), F(STR, sldt), F(LLDT, lldt), F(LTR, ltr),
 	F(SGDT, store_dtr), F(SIDT, store_dtr), F(LGDT, load_dtr), F(LIDT, load_dtr),
 	F(SWAPGS, swapgs), F(RDFSBASE, rdfsbase), F(WRFSBASE, wrfsbase),
-	F(HLT, hlt), F(NOP, nop), F(PAUSE, nop), F(PREFETCH, nop), F(FENCE, nop),
-	F(SERIALIZE, nop), F(CLFLUSH, clflush),
+	F(HLT, hlt), F(NOP, nop), F(PAUSE, nop), F(PREFETCH, nop), F(FENCE, fence),
+	F(SERIALIZE, serialize), F(CLFLUSH, clflush),
 	F(CPUID, cpuid), F(RDTSC, rdtsc), F(RDTSCP, rdtscp), F(RDPMC, rdpmc),
 	F(RDMSR, rdmsr), F(WRMSR, wrmsr), F(RDPID, rdpid),
+	F(RDRAND, rdrand), F(RDSEED, rdrand), F(RDPKRU, pkru), F(WRPKRU, pkru),
 	F(MOV_FROM_CR, mov_from_cr), F(MOV_TO_CR, mov_to_cr), F(MOV_FROM_DR, mov_from_dr),
 	F(MOV_TO_DR, mov_to_dr), F(CLTS, clts), F(LMSW, lmsw), F(SMSW, smsw),
 	F(INVLPG, invlpg), F(INVPCID, invpcid), F(INVD, wbinvd), F(WBINVD, wbinvd),
@@ -357,6 +358,7 @@ static const rvm_exec_fn exec_table[RVM_NR_OPS] = {
 	F(VMX, undefined), F(SVM, undefined), F(SNP, undefined), F(LWP, undefined),
 	F(MONITOR, undefined), F(MWAIT, undefined), F(WAITPKG, undefined),
 	F(UINTR, undefined), F(ENQCMD, undefined), F(TSX, undefined),
+	F(CET, undefined), F(MPX, undefined), F(RDPRU, undefined),
 #undef F
 };
 

@@ -359,7 +359,7 @@ int rvm_x_sysenter(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u16 sel = cpu->sysenter_cs & 0xfffc;
 	bool lng = rvm_is_long(cpu);
 
-	if (lng && !insn->intel)
+	if ((lng && !insn->intel) || (insn->hide & RVM_HIDE_SEP))
 		return rvm_x_ud(insn);
 	if (!rvm_is_protmode(cpu) || !sel)
 		return rvm_x_gp0(insn);
@@ -378,7 +378,7 @@ int rvm_x_sysexit(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u64 rip = cpu->gpr[RVM_RDX], rsp = cpu->gpr[RVM_RCX];
 
 	/* AMD's CPUs look at CPL before they find SYSEXIT undefined in long mode */
-	if (rvm_is_long(cpu) && !insn->intel && !cpu->cpl)
+	if ((rvm_is_long(cpu) && !insn->intel && !cpu->cpl) || (insn->hide & RVM_HIDE_SEP))
 		return rvm_x_ud(insn);
 	if (!rvm_prot_not_v86(cpu) || !sel || cpu->cpl)
 		return rvm_x_gp0(insn);

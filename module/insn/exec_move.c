@@ -137,12 +137,16 @@ int rvm_x_cwd(struct rvm_insn *insn, const struct rvm_decoded *d)
 
 int rvm_x_lahf(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
+	if (rvm_code64(d) && (insn->hide & RVM_HIDE_LAHF))
+		return rvm_x_ud(insn);
 	rvm_reg_write(insn->cpu, 1, 1, (insn->cpu->rflags & 0xd5) | RVM_FL_FIXED);
 	return 0;
 }
 
 int rvm_x_sahf(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
+	if (rvm_code64(d) && (insn->hide & RVM_HIDE_LAHF))
+		return rvm_x_ud(insn);
 	rvm_set_flags(insn->cpu, 0xd5, insn->cpu->gpr[RVM_RAX] >> 8);
 	return 0;
 }

@@ -173,6 +173,7 @@ int rvm_x_cpuid(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u32 a = cpu->gpr[RVM_RAX], b = 0, c = cpu->gpr[RVM_RCX], dx = 0;
 
 	TRY(insn->ops->cpuid(insn, &a, &b, &c, &dx));
+	__sync_synchronize();	/* serializing */
 	cpu->gpr[RVM_RAX] = a;
 	cpu->gpr[RVM_RBX] = b;
 	cpu->gpr[RVM_RCX] = c;
@@ -400,27 +401,32 @@ int rvm_x_invlpg(struct rvm_insn *insn, const struct rvm_decoded *d)
 }
 
 /*
- * Type 0 takes one address; the others empty the TLB of one PCID or of all,
- * for which a write of CR3, or of CR4 with PGE turned round, stands.
+ * Type 0 takes one address, 1 one PCID, 2 and 3 all with and without global
+ * translations (SDM vol. 2, INVPCID).  More may be forgotten than is asked for,
+ * so what is not the present PCID's one address empties the TLB.
  */
 int rvm_x_invpcid(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	struct rvm_cpu *cpu = insn->cpu;
-	u64 type, desc[2], gla;
+	u64 type, desc[2], gla, pcid = cpu->cr4 & RVM_CR4_PCIDE ? cpu->cr3 & 0xfff : 0;
 
 	if (insn->hide & RVM_HIDE_INVPCID)
 		return rvm_x_ud(insn);
 	TRY(rvm_need_cpl0(insn));
 	TRY(rvm_opnd_read(insn, d, 0, &type));
+	if (type > 3)
+		return rvm_x_gp0(insn);
 	TRY(rvm_mem_addr(insn, d, 16, RVM_ACC_READ, &gla));
 	TRY(rvm_read(insn, gla, desc, 16, 0));
-	if (type > 3 || (type < 2 && desc[0] >> 12))
+	if (desc[0] >> 12)
 		return rvm_x_gp0(insn);
-	if (type < 2 && (desc[0] & 0xfff) && !(cpu->cr4 & RVM_CR4_PCIDE))
+	if (type < 2 && desc[0] && !(cpu->cr4 & RVM_CR4_PCIDE))
 		return rvm_x_gp0(insn);
 	if (type == 0 && !rvm_canonical(desc[1], cpu->cr4 & RVM_CR4_LA57))
 		return rvm_x_gp0(insn);
-	return rvm_x_unhandled(insn, "INVPCID");
+	if (type == 0 && desc[0] == pcid)
+		return insn->ops->invlpg(insn, desc[1]);
+	return insn->ops->flush_tlb(insn);
 }
 
 int rvm_x_wbinvd(struct rvm_insn *insn, const struct rvm_decoded *d)
@@ -429,12 +435,108 @@ int rvm_x_wbinvd(struct rvm_insn *insn, const struct rvm_decoded *d)
 	return insn->ops->wbinvd(insn);
 }
 
-/* CLFLUSH, CLFLUSHOPT, CLWB: caches are coherent, only the address is checked. */
+/*
+ * CLFLUSH (no prefix), CLFLUSHOPT and CLWB (66 with /7, /6): caches are
+ * coherent, but the byte is checked as a load of it would be.
+ */
 int rvm_x_clflush(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	u64 gla;
 
-	return rvm_mem_addr(insn, d, 1, RVM_ACC_READ, &gla);
+	if (d->prefix & RVM_P_OSIZE) {
+		bool clwb = (d->modrm >> 3 & 7) == 6;
+
+		if (insn->hide & (clwb ? RVM_HIDE_CLWB : RVM_HIDE_CLFLUSHOPT))
+			return rvm_x_ud(insn);
+	}
+	TRY(rvm_mem_addr(insn, d, 1, RVM_ACC_READ, &gla));
+	return insn->ops->probe_read(insn, gla, 1, 0);
+}
+
+/* LFENCE, SFENCE, MFENCE: what this CPU has read and written is the host's to order. */
+int rvm_x_fence(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	__sync_synchronize();
+	return 0;
+}
+
+int rvm_x_serialize(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	if (insn->hide & RVM_HIDE_SERIALIZE)
+		return rvm_x_ud(insn);
+	return rvm_x_fence(insn, d);
+}
+
+/* RDRAND and RDSEED; there are always bits, so CF is always set. */
+int rvm_x_rdrand(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 v;
+
+	if (insn->hide & (d->op == RVM_OP_RDRAND ? RVM_HIDE_RDRAND : RVM_HIDE_RDSEED))
+		return rvm_x_ud(insn);
+	TRY(insn->ops->random(insn, &v));
+	TRY(rvm_opnd_write(insn, d, 0, v));
+	rvm_set_flags(insn->cpu, RVM_FL_ARITH, RVM_FL_CF);
+	return 0;
+}
+
+/* ---- stores of a cache line ---- */
+
+#define LINE	64
+
+/* CLZERO: the line that rAX points into, a segment's limits looked at for all of it */
+int rvm_x_clzero(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 ea = insn->cpu->gpr[RVM_RAX] & rvm_mask(d->asize) & ~(LINE - 1ull), gla;
+	u8 zero[LINE] = { 0 };
+
+	if (insn->hide & RVM_HIDE_CLZERO)
+		return rvm_x_ud(insn);
+	TRY(rvm_linear(insn, d, d->seg, ea, LINE, RVM_ACC_WRITE, &gla));
+	return rvm_write(insn, gla, zero, LINE, 0);
+}
+
+/* MOVDIR64B: from memory to ES:reg, which is aligned. */
+int rvm_x_movdir64b(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 src, dst;
+	u8 line[LINE];
+
+	if (insn->hide & RVM_HIDE_MOVDIR64B)
+		return rvm_x_ud(insn);
+	TRY(rvm_mem_addr(insn, d, LINE, RVM_ACC_READ, &src));
+	TRY(rvm_linear(insn, d, RVM_ES, rvm_reg_read(insn->cpu, d->opnd[0].reg, d->asize), LINE,
+		       RVM_ACC_WRITE, &dst));
+	if (dst & (LINE - 1))
+		return rvm_x_gp0(insn);
+	TRY(rvm_read(insn, src, line, LINE, 0));
+	return rvm_write(insn, dst, line, LINE, 0);
+}
+
+int rvm_x_movdiri(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return insn->hide & RVM_HIDE_MOVDIRI ? rvm_x_ud(insn) : rvm_x_mov(insn, d);
+}
+
+/* ---- protection keys ---- */
+
+/* RDPKRU and WRPKRU: ECX, and of WRPKRU EDX as well, must be 0. */
+int rvm_x_pkru(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	bool write = d->op == RVM_OP_WRPKRU;
+
+	if (!(cpu->cr4 & RVM_CR4_PKE))
+		return rvm_x_ud(insn);
+	if ((u32)cpu->gpr[RVM_RCX] || (write && (u32)cpu->gpr[RVM_RDX]))
+		return rvm_x_gp0(insn);
+	if (write) {
+		cpu->pkru = cpu->gpr[RVM_RAX];
+	} else {
+		cpu->gpr[RVM_RAX] = cpu->pkru;
+		cpu->gpr[RVM_RDX] = 0;
+	}
+	return 0;
 }
 
 int rvm_x_xgetbv(struct rvm_insn *insn, const struct rvm_decoded *d)

@@ -72,6 +72,8 @@ struct rvm_insn_ops {
 	/* Translate for writing without access: faults now, so that a later
 	 * write cannot.  Used before read-modify-write and multi-part writes. */
 	int (*probe_write)(struct rvm_insn *insn, u64 gla, u32 len, u32 acc);
+	/* The same for reading: instructions that are checked like a load */
+	int (*probe_read)(struct rvm_insn *insn, u64 gla, u32 len, u32 acc);
 	/* Compare *old with memory and store *new if equal, atomically towards
 	 * other vCPUs; *old receives the value found.  len 1,2,4,8,16. */
 	int (*cmpxchg_mem)(struct rvm_insn *insn, u64 gla, void *old, const void *new_val,
@@ -97,7 +99,11 @@ struct rvm_insn_ops {
 	int (*rdpmc)(struct rvm_insn *insn, u32 nr, u64 *val);
 	int (*cpuid)(struct rvm_insn *insn, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx);
 	int (*invlpg)(struct rvm_insn *insn, u64 gla);
+	/* Every translation, whatever its PCID, global ones too: INVPCID */
+	int (*flush_tlb)(struct rvm_insn *insn);
 	int (*wbinvd)(struct rvm_insn *insn);
+	/* Random bits for RDRAND and RDSEED */
+	int (*random)(struct rvm_insn *insn, u64 *val);
 	/* VMCALL/VMMCALL; the callee may change GPRs through insn->cpu */
 	int (*hypercall)(struct rvm_insn *insn);
 
@@ -170,6 +176,16 @@ struct rvm_insn {
 #define RVM_HIDE_SMAP		(1u << 11)
 #define RVM_HIDE_INVPCID	(1u << 12)
 #define RVM_HIDE_XSAVE		(1u << 13)
+#define RVM_HIDE_RDRAND		(1u << 14)
+#define RVM_HIDE_RDSEED		(1u << 15)
+#define RVM_HIDE_CLFLUSHOPT	(1u << 16)
+#define RVM_HIDE_CLWB		(1u << 17)
+#define RVM_HIDE_SERIALIZE	(1u << 18)
+#define RVM_HIDE_MOVDIRI	(1u << 19)
+#define RVM_HIDE_MOVDIR64B	(1u << 20)
+#define RVM_HIDE_CLZERO		(1u << 21)
+#define RVM_HIDE_LAHF		(1u << 22)	/* LAHF, SAHF in 64-bit mode */
+#define RVM_HIDE_SEP		(1u << 23)	/* SYSENTER, SYSEXIT */
 
 /**
  * rvm_insn_step - fetch, decode and execute the instruction at CS:RIP

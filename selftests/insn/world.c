@@ -160,6 +160,11 @@ static int op_probe_write(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)
 	return check(world_of(insn), gla, len, acc | RVM_ACC_WRITE);
 }
 
+static int op_probe_read(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)
+{
+	return check(world_of(insn), gla, len, acc & ~RVM_ACC_WRITE);
+}
+
 static int op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new_val, u32 len,
 		      u32 acc)
 {
@@ -330,6 +335,12 @@ static int op_invlpg(struct rvm_insn *insn, u64 gla)
 	return 0;
 }
 
+static int op_random(struct rvm_insn *insn, u64 *val)
+{
+	*val = 0x5a17c0de5eed1234ull;
+	return 0;
+}
+
 static int op_wbinvd(struct rvm_insn *insn)
 {
 	(void)insn;
@@ -340,6 +351,7 @@ static const struct rvm_insn_ops ops = {
 	.read = op_read,
 	.write = op_write,
 	.probe_write = op_probe_write,
+	.probe_read = op_probe_read,
 	.cmpxchg_mem = op_cmpxchg,
 	.fetch = op_fetch,
 	.pio_in = op_pio_in,
@@ -353,6 +365,8 @@ static const struct rvm_insn_ops ops = {
 	.rdpmc = op_rdpmc,
 	.cpuid = op_cpuid,
 	.invlpg = op_invlpg,
+	.flush_tlb = op_wbinvd,
+	.random = op_random,
 	.wbinvd = op_wbinvd,
 	.hypercall = op_wbinvd,
 	.commit = op_commit,
