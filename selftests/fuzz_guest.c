@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Random bytes as guest code with random registers, in every mode: KVM_RUN comes
- * back by itself or by a signal, the guest stays in its memory, and a sane guest
+ * Random bytes as guest code with random registers and system state, in every mode:
+ * KVM_RUN comes back by itself or by a signal, the guest stays in its memory, and a sane guest
  * runs afterwards.  RINGVM_SEED repeats a run, RINGVM_FUZZ gives the rounds.
  */
 #include "vmtest.h"
@@ -13,6 +13,7 @@ GUEST_ALL(fine, "mov $0x42, %al\nhlt\n");
 #define CANARY	0xc5
 
 static uint8_t *arena;			/* guard, guest memory, guard */
+static unsigned int wild;		/* system states that were taken */
 
 /* Bytes that decode to something: prefixes and the two-byte map come often. */
 static uint8_t code_byte(void)
@@ -69,6 +70,103 @@ static void randomise(struct vcpu *v)
 			guest_handler(v->vm, v->mode, i, G_CODE + rnd() % 0x1000);
 }
 
+static void wild_segment(struct kvm_segment *s)
+{
+	uint64_t r = rnd();
+
+	if (r & 1)
+		s->base = value();
+	if (r & 2)
+		s->limit = value();
+	if (r & 4)
+		s->selector = rnd();
+	if (r & 8)
+		s->type = rnd() & 15;
+	if (r & 0x10)
+		s->dpl = rnd() & 3;
+	if (r & 0x20)
+		s->db ^= 1;
+	if (r & 0x40)
+		s->s ^= rnd() % 4 == 0;
+	if (r & 0x80)
+		s->g ^= 1;
+	if (r & 0x100)
+		s->present ^= rnd() % 4 == 0;
+	if (r & 0x200)
+		s->l ^= rnd() % 4 == 0;
+}
+
+/*
+ * System state that no code would have made: whatever the client can set.  What
+ * KVM_SET_SREGS refuses stays as it was.  Not on TCG's CPU, which aborts on some.
+ */
+static void wild_state(struct vcpu *v)
+{
+	struct kvm_segment *seg[] = { &v->sregs.cs, &v->sregs.ds, &v->sregs.es, &v->sregs.fs,
+				      &v->sregs.gs, &v->sregs.ss, &v->sregs.tr, &v->sregs.ldt };
+	struct kvm_debugregs d = { .dr6 = rnd() & 0xffff, .dr7 = rnd() & 0xffffffff };
+	struct kvm_sregs old = v->sregs;
+	struct kvm_vcpu_events e;
+	unsigned int i;
+
+	for (i = 0; i < KTAP_COUNT(seg); i++)
+		if (rnd() % 4 == 0)
+			wild_segment(seg[i]);
+	switch (rnd() % 8) {
+	case 0:
+		v->sregs.cr0 ^= BIT(rnd() & 31);
+		break;
+	case 1:
+		v->sregs.cr4 ^= BIT(rnd() % 24);
+		break;
+	case 2:
+		v->sregs.cr3 = value();
+		break;
+	case 3:
+		v->sregs.gdt.base = value();
+		v->sregs.gdt.limit = rnd();
+		break;
+	case 4:
+		v->sregs.idt.base = value();
+		v->sregs.idt.limit = rnd();
+		break;
+	case 5:
+		v->sregs.efer ^= EFER_SCE | EFER_NX;
+		break;
+	}
+	if (ioctl(v->fd, KVM_SET_SREGS, &v->sregs) < 0)
+		v->sregs = old;
+	else
+		wild++;
+	if (rnd() % 4 == 0) {
+		for (i = 0; i < 4; i++)
+			d.db[i] = value();
+		ioctl(v->fd, KVM_SET_DEBUGREGS, &d);
+	}
+	if (rnd() % 4 == 0) {
+		ASSERT_OK(ioctl(v->fd, KVM_GET_VCPU_EVENTS, &e));
+		e.flags |= KVM_VCPUEVENT_VALID_SHADOW;
+		e.exception.injected = rnd() & 1;
+		e.exception.nr = rnd() & 31;
+		e.exception.has_error_code = rnd() & 1;
+		e.exception.error_code = rnd();
+		e.interrupt.injected = rnd() & 1;
+		e.interrupt.soft = rnd() & 1;
+		e.interrupt.nr = rnd();
+		e.interrupt.shadow = rnd() & 3;
+		e.nmi.masked = rnd() & 1;
+		ioctl(v->fd, KVM_SET_VCPU_EVENTS, &e);
+	}
+}
+
+/* A guest that gave up goes on elsewhere. */
+static void elsewhere(struct vcpu *v)
+{
+	ioctl(v->fd, KVM_GET_REGS, &v->regs);
+	v->regs.rip = G_CODE + rnd() % 0x1000;
+	ioctl(v->fd, KVM_SET_REGS, &v->regs);
+}
+
 static void answer(struct vcpu *v)
 {
 	struct kvm_run *r = v->run;
@@ -87,9 +185,11 @@ static void answer(struct vcpu *v)
 		break;
 	case KVM_EXIT_HLT:
 		/* Mostly a handler's end: somewhere else in the random code, then. */
-		ioctl(v->fd, KVM_GET_REGS, &v->regs);
-		v->regs.rip = G_CODE + rnd() % 0x1000;
-		ioctl(v->fd, KVM_SET_REGS, &v->regs);
+		elsewhere(v);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		/* no hardware state is in doubt where all is interpreted */
+		elsewhere(v);
 		break;
 	case KVM_EXIT_IRQ_WINDOW_OPEN: {
 		struct kvm_interrupt q = { .irq = rnd() & 0xff };
@@ -125,6 +225,8 @@ static void one_guest(enum guest_mode m)
 		set_sregs(v);
 	}
 	randomise(v);
+	if (!guest_on_tcg() && rnd() & 1)
+		wild_state(v);
 	kick_me_in(20);
 	for (exits = 0; exits < 40 && now_ms() - start < 60; exits++) {
 		int e;
@@ -151,7 +253,7 @@ static void one_guest(enum guest_mode m)
 		if (v->run->exit_reason < KTAP_COUNT(seen))
 			seen[v->run->exit_reason]++;
 		if (v->run->exit_reason == KVM_EXIT_SHUTDOWN ||
-		    v->run->exit_reason == KVM_EXIT_INTERNAL_ERROR ||
+		    (v->run->exit_reason == KVM_EXIT_INTERNAL_ERROR && !dev_is_interp()) ||
 		    v->run->exit_reason == KVM_EXIT_FAIL_ENTRY)
 			break;
 		answer(v);
@@ -174,7 +276,8 @@ static void fuzz(enum guest_mode m)
 {
 	const char *n = getenv("RINGVM_FUZZ");
 	/* Few where a random guest may crash the emulator below. */
-	unsigned long rounds = n ? strtoul(n, NULL, 0) : host_is_tcg() ? 30 : 400, i;
+	unsigned long rounds = n ? strtoul(n, NULL, 0) :
+		guest_on_tcg() ? 30 : host_is_tcg() ? 60 : 400, i;
 	struct vcpu *v;
 
 	if (!arena) {
@@ -183,14 +286,15 @@ static void fuzz(enum guest_mode m)
 		memset(arena, CANARY, SIZE + 2 * GUARD);
 	}
 	memset(seen, 0, sizeof(seen));
-	eintr = efault = 0;
+	eintr = efault = wild = 0;
 	for (i = 0; i < rounds; i++)
 		one_guest(m);
 	check_guards();
 	for (i = 0; i < KTAP_COUNT(seen); i++)
 		if (seen[i])
 			ktap_diag("%s: %u times exit %s", mode_name[m], seen[i], exit_name(i));
-	ktap_diag("%s: %u interrupted, %u EFAULT", mode_name[m], eintr, efault);
+	ktap_diag("%s: %u interrupted, %u EFAULT, %u wild states", mode_name[m], eintr, efault,
+		  wild);
 	v = guest_start_all(m, fine);
 	run_to_hlt(v);
 	EXPECT_EQ(v->regs.rax & 0xff, 0x42);

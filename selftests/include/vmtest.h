@@ -142,6 +142,7 @@ static inline struct guest_code guest_for(const struct guest_code prog[3], enum 
 /* The device under test: $RINGVM_DEV, or /dev/ringvm. */
 const char *dev_path(void);
 bool dev_is_kvm(void);
+bool dev_is_interp(void);
 int dev_open(void);
 /* The CPU below is QEMU's TCG. */
 bool host_is_tcg(void);

@@ -33,7 +33,7 @@ bool host_is_tcg(void)
 	return b == 0x54474354 && c == 0x43544743 && d == 0x47435447;	/* TCGTCGTCGTCG */
 }
 
-static bool dev_is_interp(void)
+bool dev_is_interp(void)
 {
 	struct ringvm_info info;
 	int fd = open(dev_path(), O_RDWR | O_CLOEXEC), r;
