@@ -458,6 +458,25 @@ void rvm_hypercall(struct rvm_vcpu *v)
 	v->cpu.gpr[RVM_RAX] = -1000;	/* KVM_ENOSYS */
 }
 
+static int rvm_op_fpu(struct rvm_insn *insn, struct rvm_fpu_job *job)
+{
+	u32 vector = rvm_fpu_exec(job);
+
+	switch (vector) {
+	case 0:
+		return RVM_INSN_OK;
+	case RVM_GP:
+		return rvm_insn_gp(insn);
+	case RVM_UD:
+	case RVM_MF:
+	case RVM_XM:
+		insn->fault = (struct rvm_fault) { .vector = vector };
+		return RVM_INSN_FAULT;
+	default:
+		return rvm_unhandled(insn, "an exception that the FPU does not have");
+	}
+}
+
 static int rvm_op_hypercall(struct rvm_insn *insn)
 {
 	rvm_hypercall(insn_vcpu(insn));
@@ -496,6 +515,7 @@ static const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.flush_tlb	= rvm_op_flush_tlb,
 	.random		= rvm_op_random,
 	.wbinvd		= rvm_op_wbinvd,
+	.fpu		= rvm_op_fpu,
 	.hypercall	= rvm_op_hypercall,
 	.commit		= rvm_op_commit,
 };
@@ -580,6 +600,7 @@ void rvm_insn_init(struct rvm_vcpu *v)
 	insn->cpu = &v->cpu;
 	insn->ops = &rvm_insn_kernel_ops;
 	insn->priv = v;
+	insn->xcomp = rvm_xcomp;
 }
 
 /* ---- one instruction --------------------------------------------------------- */
@@ -712,6 +733,10 @@ int rvm_emulate_one(struct rvm_vcpu *v)
 	insn->reason = NULL;
 	insn->watch_data = rvm_debug_armed(v);
 	r = rvm_insn_step(insn);
+	/* Where the guest's own instructions use the unit, no address of ours may
+	 * stay in it, and what we know of it is out of date at once. */
+	if (!v->vm->mode->slice)
+		rvm_fpu_settle(v);
 	v->dirty |= RVM_G_ALL;
 	return rvm_insn_result(v, r, tf);
 }

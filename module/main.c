@@ -539,6 +539,9 @@ static int __init rvm_init(void)
 {
 	int err;
 
+	err = rvm_fpu_exec_setup();
+	if (err)
+		return err;
 	rvm_fpu_setup();
 	rvm_cpuid_setup();
 	rvm_setup_modes();
@@ -571,6 +574,7 @@ out_syscore:
 out_modes:
 	debugfs_remove(rvm_debugfs);
 	rvm_teardown_modes();
+	rvm_fpu_exec_teardown();
 	return err;
 }
 
@@ -584,6 +588,7 @@ static void __exit rvm_exit(void)
 	cpuhp_remove_state_nocalls(rvm_hp_state);
 	debugfs_remove(rvm_debugfs);
 	rvm_teardown_modes();
+	rvm_fpu_exec_teardown();
 }
 
 module_init(rvm_init);

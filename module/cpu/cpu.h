@@ -5,6 +5,7 @@
  *   msr.c    the MSRs that exist, their checks, and the index list
  *   regs.c   control registers and segments: checks, and the ABI's structures
  *   fpu.c    x87/SSE/AVX state, XCR0
+ *   fpu_exec.c  single instructions on the host's unit, for insn/
  *   pvclock.c  kvmclock
  */
 #ifndef RVM_CPU_H
@@ -26,6 +27,8 @@ const struct kvm_cpuid_entry2 *rvm_cpuid_find(struct rvm_vcpu *v, u32 fn, u32 id
 u8 rvm_max_gpa_bits(void);
 /* Derive what follows from the guest's CPUID: cr4_allowed and so on. */
 void rvm_cpuid_update(struct rvm_vcpu *v);
+
+extern struct rvm_xcomp rvm_xcomp[RVM_NR_XCOMP];	/* XSAVE components, from load on */
 
 /* ---- msr.c ------------------------------------------------------------- */
 extern const u32 rvm_msr_list[];		/* for KVM_GET_MSR_INDEX_LIST */
@@ -87,6 +90,8 @@ void rvm_fpu_put(struct rvm_vcpu *v);		/* KVM_RUN ends */
 /* around the entry, interrupts off: XCR0 (and XSS) */
 void rvm_xcr_load_guest(struct rvm_vcpu *v);
 void rvm_xcr_load_host(struct rvm_vcpu *v);
+/* The interpreter's knowledge of the x87 pointers goes into the unit; KVM_RUN. */
+void rvm_fpu_settle(struct rvm_vcpu *v);
 int rvm_set_xcr0(struct rvm_vcpu *v, u64 val);	/* 0, or 1: #GP(0) */
 void rvm_get_fpu(struct rvm_vcpu *v, struct kvm_fpu *f);
 int rvm_set_fpu(struct rvm_vcpu *v, const struct kvm_fpu *f);
@@ -94,5 +99,10 @@ void rvm_get_xsave(struct rvm_vcpu *v, struct kvm_xsave *x);	/* 4 KiB */
 int rvm_set_xsave(struct rvm_vcpu *v, struct kvm_xsave *x);
 void rvm_get_xcrs(struct rvm_vcpu *v, struct kvm_xcrs *x);
 int rvm_set_xcrs(struct rvm_vcpu *v, const struct kvm_xcrs *x);
+
+/* ---- fpu_exec.c -------------------------------------------------------- */
+int rvm_fpu_exec_setup(void);
+void rvm_fpu_exec_teardown(void);
+u32 rvm_fpu_exec(struct rvm_fpu_job *job);	/* 0, or a vector */
 
 #endif /* RVM_CPU_H */

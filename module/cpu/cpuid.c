@@ -115,10 +115,7 @@
 
 /* XSAVE components, from the host's leaf 0xd at load */
 #define RVM_XSAVE_LEGACY	576	/* legacy region and header */
-static struct {
-	u32 size, offset;
-	bool align;			/* in the compacted format */
-} rvm_xcomp[64];
+struct rvm_xcomp rvm_xcomp[RVM_NR_XCOMP];
 
 static bool rvm_host_la57;
 static u32 rvm_host_7_ebx, rvm_host_7_ecx;

@@ -73,8 +73,16 @@ void rvm_fpu_setup(void)
 
 int rvm_fpu_init(struct rvm_vcpu *v)
 {
-	if (!fpu_alloc_guest_fpstate(&v->fpu))
+	/* page aligned, hence as the unit wants it */
+	BUILD_BUG_ON(RVM_FPU_AREA != PAGE_SIZE);
+	v->insn.fpu_area = (u8 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!v->insn.fpu_area)
 		return -ENOMEM;
+	if (!fpu_alloc_guest_fpstate(&v->fpu)) {
+		free_page((unsigned long)v->insn.fpu_area);
+		v->insn.fpu_area = NULL;
+		return -ENOMEM;
+	}
 	return 0;
 }
 
@@ -82,6 +90,8 @@ void rvm_fpu_free(struct rvm_vcpu *v)
 {
 	if (v->fpu.fpstate)
 		fpu_free_guest_fpstate(&v->fpu);
+	free_page((unsigned long)v->insn.fpu_area);
+	v->insn.fpu_area = NULL;
 }
 
 /* Every component in its initial configuration.  Not loaded. */
@@ -105,6 +115,7 @@ void rvm_fpu_reset(struct rvm_vcpu *v)
 
 	v->cpu.xcr0 = RVM_XCR0_FP;
 	/* A guest that is reset in the middle of KVM_RUN */
+	v->insn.x87 = (struct rvm_x87) {};
 	if (loaded)
 		rvm_fpu_put(v);
 	rvm_fpu_init_state(v);
@@ -120,6 +131,7 @@ void rvm_fpu_load(struct rvm_vcpu *v)
 {
 	if (v->fpu_loaded)
 		return;
+	v->insn.x87 = (struct rvm_x87) {};
 	fpu_swap_kvm_fpstate(&v->fpu, true);
 	v->fpu_loaded = true;
 }
@@ -128,8 +140,16 @@ void rvm_fpu_put(struct rvm_vcpu *v)
 {
 	if (!v->fpu_loaded)
 		return;
+	rvm_fpu_settle(v);
 	fpu_swap_kvm_fpstate(&v->fpu, false);
 	v->fpu_loaded = false;
+}
+
+void rvm_fpu_settle(struct rvm_vcpu *v)
+{
+	/* Does not fail: FXSAVE and FXRSTOR of what FXSAVE gave. */
+	rvm_insn_settle_x87(&v->insn);
+	v->insn.x87 = (struct rvm_x87) {};
 }
 
 /* SDM vol. 1 §13.3: x87 always; AVX needs SSE; AVX-512 needs AVX, all or none. */

@@ -422,7 +422,7 @@ static int decode_evex(struct ctx *c, u32 p0)
 	d->op = RVM_OP_EVEX;
 	d->map = map;
 	d->rex = (~p0 >> 5 & 7) | (p1 & 0x80 ? RVM_REX_W : 0);
-	d->vex = (~p1 >> 3 & 15) | (p2 >> 5 & 3) << 4;
+	d->vex = (~p1 >> 3 & 15) | (p2 >> 5 & 3) << 4 | (p1 & 3) << 6;
 	d->opcode = take(&c->r, 1);
 	if (!(p1 & 4) || (p0 & 8) || map == 0 || map == 4 || map == 7)
 		return RVM_DECODE_UD;
@@ -692,7 +692,7 @@ static int decode_vex(struct ctx *c, u32 first)
 	if (!c->is64)
 		d->rex &= RVM_REX_W;
 	d->enc = RVM_ENC_VEX;
-	d->vex = (~p1 >> 3 & 15) | (p1 >> 2 & 1) << 4;
+	d->vex = (~p1 >> 3 & 15) | (p1 >> 2 & 1) << 4 | (p1 & 3) << 6;
 	c->pp = p1 & 3;
 	d->opcode = take(&c->r, 1);
 	if (c->r.more)
@@ -773,6 +773,7 @@ int rvm_insn_decode(const u8 *bytes, u32 n, u32 mode, struct rvm_decoded *d)
 prefixes_done:
 	c.pp = d->prefix & RVM_P_REP ? RVM_PP_F3 : d->prefix & RVM_P_REPNE ? RVM_PP_F2 :
 	       d->prefix & RVM_P_OSIZE ? RVM_PP_66 : RVM_PP_NONE;
+	d->vex = c.pp << 6;
 	if (c.is64) {
 		d->asize = d->prefix & RVM_P_ASIZE ? 4 : 8;
 		d->osize = d->rex & RVM_REX_W ? 8 : d->prefix & RVM_P_OSIZE ? 2 : 4;

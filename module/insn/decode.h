@@ -104,7 +104,8 @@ enum rvm_encoding {
  * @osize: operand size in bytes (2, 4, 8)
  * @asize: address size in bytes (2, 4, 8)
  * @seg: effective segment of the memory operand or of a string source
- * @vex: vvvv in 0..3 (uninverted), L in 4..5
+ * @vex: vvvv in 0..3 (uninverted), L in 4..5; mandatory prefix in 6..7: none, 66, F3,
+ *   F2, of legacy encodings too
  * @map: 0 one-byte, 1 0F, 2 0F38, 3 0F3A, and the number in the prefix beyond
  */
 struct rvm_decoded {

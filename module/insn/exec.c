@@ -349,9 +349,9 @@ static const rvm_exec_fn exec_table[RVM_NR_OPS] = {
 	F(MOV_TO_DR, mov_to_dr), F(CLTS, clts), F(LMSW, lmsw), F(SMSW, smsw),
 	F(INVLPG, invlpg), F(INVPCID, invpcid), F(INVD, wbinvd), F(WBINVD, wbinvd),
 	F(XGETBV, xgetbv), F(XSETBV, xsetbv), F(HYPERCALL, hypercall),
-	F(X87, fpu), F(FWAIT, fwait), F(FXSAVE, fpu), F(FXRSTOR, fpu), F(XSAVE, fpu),
-	F(XRSTOR, fpu), F(LDMXCSR, fpu), F(STMXCSR, fpu), F(MMX, fpu), F(EMMS, fpu),
-	F(SSE, fpu), F(SSE4A, fpu), F(MASKMOV, fpu), F(AVX, fpu), F(GATHER, fpu),
+	F(X87, x87), F(FWAIT, fwait), F(FXSAVE, fxsave), F(FXRSTOR, fxrstor), F(XSAVE, xsave),
+	F(XRSTOR, xrstor), F(LDMXCSR, simd), F(STMXCSR, simd), F(MMX, simd), F(EMMS, simd),
+	F(SSE, simd), F(SSE4A, simd), F(MASKMOV, fpu), F(AVX, simd), F(GATHER, fpu),
 	F(OPMASK, fpu), F(EVEX, fpu), F(XOP, undefined), F(3DNOW, undefined),
 	/* extensions that no guest is offered: EFER.SVME, CR4.VMXE and kin stay clear */
 	F(UD, undefined), F(RSM, undefined), F(SGX, undefined), F(SMX, undefined),

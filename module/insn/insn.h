@@ -54,6 +54,55 @@ enum rvm_insn_watch {
 
 struct rvm_insn;
 
+/* Most bytes of code in a job, and the memory operand's buffer: an XSAVE area. */
+#define RVM_FPU_CODE		23
+#define RVM_FPU_KEY		3
+#define RVM_FPU_AREA		4096
+
+/**
+ * struct rvm_fpu_job - an instruction for the host's floating-point unit
+ * @code: position-independent; its memory operand, if any, is at [RSI]; what
+ *   may fault is the first instruction; the rest is zero
+ * @key: the same bytes, to compare
+ * @rax, @rcx, @rdx: registers before and after; the others are not to be used
+ * @rflags: after
+ * @mem: for RSI: RVM_FPU_AREA bytes, 64-byte aligned
+ * @len: bytes in @code
+ */
+struct rvm_fpu_job {
+	union {
+		u8 code[8 * RVM_FPU_KEY];
+		u64 key[RVM_FPU_KEY];
+	};
+	u64 rax, rcx, rdx;
+	u64 rflags;
+	u8 *mem;
+	u8 len;
+};
+
+/* An XSAVE component of the host's unit, as CPUID leaf 0Dh has it. */
+struct rvm_xcomp {
+	u32 size, offset;	/* offset: in the standard format */
+	bool align;		/* to 64 bytes in the compacted format */
+};
+
+#define RVM_NR_XCOMP		16	/* more do not fit into RVM_FPU_AREA */
+
+/**
+ * struct rvm_x87 - what the interpreter knows of the guest's x87 unit
+ * @fip, @fdp, @fop, @fcs, @fds: the last instruction's and operand's address
+ *   (SDM vol. 1 §8.1.8), while @soft.  The unit itself then holds the addresses
+ *   at which the interpreter had the instruction executed: no guest may see them.
+ * @soft: the pointers are here; else they are in the unit
+ * @fsw: the status word, while @fsw_known
+ */
+struct rvm_x87 {
+	u64 fip, fdp;
+	u16 fop, fcs, fds;
+	u16 fsw;
+	bool soft, fsw_known;
+};
+
 /**
  * struct rvm_insn_ops - the interpreter's only way out
  *
@@ -104,6 +153,10 @@ struct rvm_insn_ops {
 	int (*wbinvd)(struct rvm_insn *insn);
 	/* Random bits for RDRAND and RDSEED */
 	int (*random)(struct rvm_insn *insn, u64 *val);
+	/* Execute @job on the host's unit, on the guest's FPU and vector
+	 * registers.  RVM_INSN_OK, or _FAULT with #UD, #GP, #XM in insn->fault.
+	 * NULL: there is no unit, what needs one is UNHANDLED. */
+	int (*fpu)(struct rvm_insn *insn, struct rvm_fpu_job *job);
 	/* VMCALL/VMMCALL; the callee may change GPRs through insn->cpu */
 	int (*hypercall)(struct rvm_insn *insn);
 
@@ -138,6 +191,10 @@ struct rvm_decoded;
  * @tf_after: set by SYSCALL and SYSRET that find or leave RFLAGS.TF set, cleared by
  *   the owner: whether a single-step trap follows is for TF to say as it is after the
  *   instruction, not before
+ * @fpu_area: RVM_FPU_AREA bytes, 64-byte aligned, the owner's; for ops->fpu
+ * @xcomp: RVM_NR_XCOMP components, from 2 on; the owner's
+ * @x87: see there; an owner whose guest uses the unit by itself clears it before
+ *   a step, and calls rvm_insn_settle_x87() after it
  * @buf: the interpreter's own, for batched string I/O
  */
 struct rvm_insn {
@@ -158,6 +215,9 @@ struct rvm_insn {
 	u32 hide;
 	enum rvm_insn_watch watch;
 	u32 budget, left;
+	u8 *fpu_area;
+	const struct rvm_xcomp *xcomp;
+	struct rvm_x87 x87;
 	u8 buf[RVM_INSN_BUF];
 };
 
@@ -264,6 +324,14 @@ int rvm_insn_fetch_decode_to(struct rvm_insn *insn, struct rvm_decoded *d);
  * As rvm_insn_step().  insn->bytes and len are not touched.
  */
 int rvm_insn_exec(struct rvm_insn *insn, const struct rvm_decoded *d);
+
+/**
+ * rvm_insn_settle_x87 - the guest's x87 pointers into the unit
+ *
+ * After this the unit's state is the guest's in every field.  Returns
+ * RVM_INSN_OK, or what ops->fpu said.
+ */
+int rvm_insn_settle_x87(struct rvm_insn *insn);
 
 /* RVM_DEC_* of the present code segment, for rvm_insn_decode() */
 u32 rvm_insn_mode(const struct rvm_insn *insn);

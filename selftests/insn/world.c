@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 #include <stdio.h>
 #include <stdlib.h>
-#include "world.h"
+#include "unit.h"
 
 static struct world *world_of(struct rvm_insn *insn)
 {
@@ -368,6 +368,7 @@ static const struct rvm_insn_ops ops = {
 	.flush_tlb = op_wbinvd,
 	.random = op_random,
 	.wbinvd = op_wbinvd,
+	.fpu = unit_run,
 	.hypercall = op_wbinvd,
 	.commit = op_commit,
 };

@@ -20,6 +20,8 @@ struct region {
 #define MAX_REGIONS	8
 #define MAX_LOG		64
 
+struct unit_image;
+
 struct world {
 	struct rvm_insn insn;
 	struct rvm_cpu cpu;
@@ -40,6 +42,8 @@ struct world {
 	bool mismatch;
 	u32 log_n, log_pos;
 	struct { u32 kind, len; u64 gla; u8 data[RVM_INSN_BUF]; } log[MAX_LOG];
+
+	struct unit_image *unit;	/* FPU registers, see unit.h; NULL: no unit */
 
 	u64 port_sum;		/* what went through ports, mixed */
 	bool stop_at_out;	/* OUT ends a run */
