@@ -93,18 +93,17 @@
 #define RVM_88_EBX	(B(0) | B(2) | B(26) | B(29))
 
 /*
- * What the interpreter does not execute.  RDRAND; RDSEED, AVX-512; AVX512VBMI
- * and its kin; XSAVE's newer forms; SSE4A XOP FMA4 TBM; FFXSR 3DNOWEXT 3DNOW;
- * CLZERO XSAVEERPTR.
+ * What the interpreter does not execute: AVX-512 and what needs it; SSE4A XOP
+ * FMA4 TBM; FFXSR 3DNOWEXT 3DNOW; XSAVEERPTR.
  */
-#define RVM_INTERP_NO_1_ECX	(B(30))
-#define RVM_INTERP_NO_7_EBX	(B(18) | RVM_7_EBX_AVX512)
+#define RVM_INTERP_NO_7_EBX	RVM_7_EBX_AVX512
 #define RVM_INTERP_NO_7_ECX	RVM_7_ECX_AVX512
 #define RVM_INTERP_NO_7_EDX	RVM_7_EDX_AVX512
 #define RVM_INTERP_NO_7_1_EAX	(RVM_7_1_EAX_AVX | RVM_7_1_EAX_AVX512)
 #define RVM_INTERP_NO_81_ECX	(B(6) | B(11) | B(16) | B(21))
 #define RVM_INTERP_NO_81_EDX	(B(25) | B(30) | B(31))
-#define RVM_INTERP_NO_88_EBX	(B(0) | B(2))
+#define RVM_INTERP_NO_88_EBX	(B(2))
+#define RVM_INTERP_XCR0		7ull	/* x87, SSE, AVX */
 /* Its walker knows every address width: the leaf is always there. */
 #define RVM_INTERP_EXT_MIN	0x80000008u
 
@@ -331,9 +330,6 @@ static void rvm_mask_leaf(struct kvm_cpuid_entry2 *e)
 static void rvm_mask_interp(struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
-	case 1:
-		e->ecx &= ~RVM_INTERP_NO_1_ECX;
-		break;
 	case 7:
 		if (e->index) {
 			e->eax &= ~RVM_INTERP_NO_7_1_EAX;
@@ -342,6 +338,18 @@ static void rvm_mask_interp(struct kvm_cpuid_entry2 *e)
 		e->ebx &= ~RVM_INTERP_NO_7_EBX;
 		e->ecx &= ~RVM_INTERP_NO_7_ECX;
 		e->edx &= ~RVM_INTERP_NO_7_EDX;
+		break;
+	case 0xd:
+		if (e->index >= 2 && !(RVM_INTERP_XCR0 & (1ull << e->index))) {
+			rvm_clear(e);
+		} else if (!e->index) {
+			e->eax &= RVM_INTERP_XCR0;
+			e->edx = 0;
+			e->ebx = rvm_xsave_size(rvm_supported_xcr0 & RVM_INTERP_XCR0, false);
+			e->ecx = e->ebx;
+		} else if (e->index == 1 && e->ebx) {
+			e->ebx = rvm_xsave_size(rvm_supported_xcr0 & RVM_INTERP_XCR0, true);
+		}
 		break;
 	case RVM_CPUID_EXT:
 		e->eax = max(e->eax, RVM_INTERP_EXT_MIN);
@@ -605,6 +613,8 @@ void rvm_cpuid_update(struct rvm_vcpu *v)
 	e = rvm_cpuid_find(v, 0xd, 0);
 	if (e && (v->cr4_allowed & RVM_CR4_OSXSAVE))
 		v->xcr0_mask = (e->eax | (u64)e->edx << 32) & rvm_supported_xcr0;
+	if (v->vm->mode->slice)
+		v->xcr0_mask &= RVM_INTERP_XCR0;
 
 	e = rvm_cpuid_find(v, 0x80000008, 0);
 	if (e)
