@@ -173,7 +173,10 @@ static int real_target(struct rvm_insn *insn, u16 sel, u64 rip, struct rvm_targe
 	return rvm_check_target(insn, &t->cs, rip);
 }
 
-/* Direct far JMP or CALL to the code segment @sel, whose descriptor is @d. */
+/*
+ * Direct far JMP or CALL to the code segment @sel, whose descriptor is @d.
+ * Without @check_rip finish_target() is left to the caller.
+ */
 static int direct_target(struct rvm_insn *insn, u16 sel, struct rvm_desc *d, u64 rip,
 			 bool check_rip, struct rvm_target *t)
 {
@@ -186,13 +189,9 @@ static int direct_target(struct rvm_insn *insn, u16 sel, struct rvm_desc *d, u64
 	if (!rvm_desc_present(d))
 		return rvm_x_sel_fault(insn, RVM_NP, sel);
 	rvm_seg_from_desc(&t->cs, (sel & ~3) | cpl, d);
-	if (check_rip)
-		TRY(rvm_check_target(insn, &t->cs, rip));
-	TRY(rvm_desc_mark(insn, d, RVM_SEG_A));
-	t->cs.attr |= RVM_SEG_A;
 	t->rip = rip;
 	t->cpl = cpl;
-	return 0;
+	return check_rip ? finish_target(insn, t, d) : 0;
 }
 
 /* A call gate: where it leads, how wide its pushes are, how many parameters. */
@@ -355,6 +354,7 @@ static int far_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, bool
 	struct rvm_target t;
 	struct rvm_xstack s;
 	struct rvm_desc desc;
+	bool late = false;
 	u64 off;
 	u16 sel;
 
@@ -370,7 +370,8 @@ static int far_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, bool
 		if (!is_code(&desc))
 			return rvm_x_sel_fault(insn, RVM_GP, sel);
 		/* AMD's CALL looks at the stack before the target, as the near one */
-		TRY(direct_target(insn, sel, &desc, off, !call || insn->intel, &t));
+		late = call && !insn->intel;
+		TRY(direct_target(insn, sel, &desc, off, !late, &t));
 	}
 	if (call) {
 		rvm_xstack_begin(insn, &s);
@@ -383,7 +384,8 @@ static int far_transfer(struct rvm_insn *insn, const struct rvm_decoded *d, bool
 		}
 		TRY(rvm_xpush(insn, &s, d->osize, cpu->seg[RVM_CS].sel));
 		TRY(rvm_xpush(insn, &s, d->osize, rvm_next_rip(insn, d)));
-		TRY(rvm_check_target(insn, &t.cs, t.rip));
+		if (late)
+			TRY(finish_target(insn, &t, &desc));
 		xstack_commit(insn, &s);
 	}
 	rvm_commit_target(insn, &t);

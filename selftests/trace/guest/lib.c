@@ -11,11 +11,17 @@ u32 hide, features;
 static char text[512];
 static u32 text_n;
 static ul code_end;
+#define NR_WATCHED 16
+static u64 gdt_before[NR_WATCHED], ldt_before[NR_WATCHED];
 
+/* In dwords: the interpreter's time goes by iterations. */
 void *memset(void *p, int c, __SIZE_TYPE__ n)
 {
 	void *d = p;
+	ul dwords = n / 4;
 
+	__asm__ volatile("rep stosl" : "+D"(d), "+c"(dwords) : "a"((u8)c * 0x01010101u) : "memory");
+	n &= 3;
 	__asm__ volatile("rep stosb" : "+D"(d), "+c"(n) : "a"(c) : "memory");
 	return p;
 }
@@ -23,7 +29,10 @@ void *memset(void *p, int c, __SIZE_TYPE__ n)
 void *memcpy(void *d, const void *s, __SIZE_TYPE__ n)
 {
 	void *to = d;
+	ul dwords = n / 4;
 
+	__asm__ volatile("rep movsl" : "+D"(to), "+S"(s), "+c"(dwords) :: "memory");
+	n &= 3;
 	__asm__ volatile("rep movsb" : "+D"(to), "+S"(s), "+c"(n) :: "memory");
 	return d;
 }
@@ -68,6 +77,8 @@ static void vline(const char *f, __builtin_va_list ap)
 			put_hex(longs == 2 ? __builtin_va_arg(ap, u64) :
 				longs ? __builtin_va_arg(ap, ul) : __builtin_va_arg(ap, u32),
 				width);
+		} else if (*f == 'c') {
+			put_char(__builtin_va_arg(ap, int));
 		} else {
 			put_char(*f);
 		}
@@ -173,6 +184,18 @@ void begin(const char *fmt, ...)
 	ring(0);
 }
 
+static void remember(void)
+{
+	memcpy(gdt_before, (void *)(M_GDT + SEL_X), sizeof(gdt_before));
+	memcpy(ldt_before, (void *)M_LDT, sizeof(ldt_before));
+}
+
+void run(void)
+{
+	remember();
+	run_case();
+}
+
 bool need(u32 what)
 {
 	if ((features & what) == what)
@@ -225,6 +248,25 @@ void show_outcome(void)
 		line(" tr=%x", out.tr);
 }
 
+/* Accessed and busy bits, in the case's part of GDT and LDT */
+static void show_descriptors(const char *table, ul at, const u64 *before, u32 first)
+{
+	u32 i, now, was;
+
+	for (i = 0; i < NR_WATCHED; i++) {
+		if (mem64(at + i * 8) == before[i])
+			continue;
+		now = mem64(at + i * 8) >> 40 & 0xff;
+		was = before[i] >> 40 & 0xff;
+		if ((now ^ was) == 1)
+			line(" %s%x%ca", table, first + i * 8, now & 1 ? '+' : '-');
+		else if ((now ^ was) == 2)
+			line(" %s%x%cbusy", table, first + i * 8, now & 2 ? '+' : '-');
+		else if (now != was)
+			line(" %s%x=%x", table, first + i * 8, now);
+	}
+}
+
 static void show_seg(const char *name, ul was, ul is)
 {
 	if (was != is)
@@ -244,16 +286,29 @@ void show_changes(void)
 	show_seg("fs", in.fs, out.fs);
 	show_seg("gs", in.gs, out.gs);
 	show_seg("fl", in.fl & flag_mask, out.fl & flag_mask);
+	show_descriptors("gdt", M_GDT + SEL_X, gdt_before, SEL_X);
+	show_descriptors("ldt", M_LDT, ldt_before, 0);
+}
+
+static ul stack_word(int i, int size)
+{
+	return size == 2 ? mem16(out.r[SP] + i * 2) : size == 4 ? mem32(out.r[SP] + i * 4) :
+	       (ul)mem64(out.r[SP] + i * 8);
 }
 
 void show_stack(int n, int size)
+{
+	show_frame(n, size, -1);
+}
+
+void show_frame(int n, int size, int flags)
 {
 	int i;
 
 	line(" [");
 	for (i = 0; i < n; i++)
-		line(i ? " %lx" : "%lx", size == 2 ? mem16(out.r[SP] + i * 2) :
-		     size == 4 ? mem32(out.r[SP] + i * 4) : (ul)mem64(out.r[SP] + i * 8));
+		line(i ? " %lx" : "%lx",
+		     stack_word(i, size) & (i == flags ? flag_mask : ~0ul));
 	line("]");
 }
 
@@ -302,9 +357,22 @@ static void find_features(void)
 		features |= NEED_INTEL;
 }
 
+/*
+ * Every page once, before any case: QEMU's SVM loses its way when a double
+ * fault's delivery meets a nested page fault.
+ */
+static void touch_memory(void)
+{
+	u32 at;
+
+	for (at = M_GDT; at < M_MEM; at += at == 0x9f000 ? M_PG - 0x9f000 : 0x1000)
+		mem8(at) = 0;
+}
+
 void main(void);
 void main(void)
 {
+	touch_memory();
 	find_features();
 	setup();
 	line("trace of %s", IMAGE_NAME);

@@ -7,12 +7,26 @@ extern u8 stubs[], double_fault[];
 extern u32 trap_raw[26], trap_sp, trap_ss, trap_cs, trap_tr;
 void enter(void);
 
+static u64 golden_gdt[SEL_X / 8], golden_idt[256];
+static u32 idt_changed[8], nr_idt_changed;
+
 void set_idt(u32 vec, u64 g)
 {
 	mem64(M_IDT + vec * 8) = g;
+	idt_changed[nr_idt_changed++ % 8] = vec;
 }
 
-static u64 golden_gdt[SEL_X / 8], golden_idt[256];
+static void reset_idt(void)
+{
+	u32 i;
+
+	if (nr_idt_changed > 8)
+		memcpy((void *)M_IDT, golden_idt, sizeof(golden_idt));
+	else
+		for (i = 0; i < nr_idt_changed; i++)
+			mem64(M_IDT + idt_changed[i] * 8) = golden_idt[idt_changed[i]];
+	nr_idt_changed = 0;
+}
 
 static void setup(void)
 {
@@ -36,6 +50,7 @@ static void setup(void)
 	for (i = 0; i < 256; i++)
 		golden_idt[i] = gate(SEL_KCS, (u32)(stubs + i * 16), 14, 0, 0);
 	golden_idt[8] = gate(SEL_DFTSS, 0, 5, 0, 0);
+	nr_idt_changed = ~0u;
 }
 
 static void known_state(void)
@@ -44,14 +59,20 @@ static void known_state(void)
 		gdtr = { 0xfff, M_GDT }, idtr = { 0x7ff, M_IDT };
 	struct tss *t = (struct tss *)M_TSS, *df = (struct tss *)(M_TSS2 + 0xf00);
 
-	write_cr0(CR0_PE | CR0_ET | CR0_NE);
-	write_cr4(0);
-	WRITE_DR(7, 0x400);
-	WRITE_DR(6, 0xffff0ff0);
-	write_cr2(0);
+	/* written where needed alone: each write may cost an exit or a flush */
+	if (read_cr0() != (CR0_PE | CR0_ET | CR0_NE))
+		write_cr0(CR0_PE | CR0_ET | CR0_NE);
+	if (read_cr4())
+		write_cr4(0);
+	if (read_dr7() != 0x400)
+		WRITE_DR(7, 0x400);
+	if (read_dr6() != 0xffff0ff0)
+		WRITE_DR(6, 0xffff0ff0);
+	if (read_cr2())
+		write_cr2(0);
 	memcpy((void *)M_GDT, golden_gdt, sizeof(golden_gdt));
 	memset((void *)(M_GDT + SEL_X), 0, 0x100);
-	memcpy((void *)M_IDT, golden_idt, sizeof(golden_idt));
+	reset_idt();
 	memset((void *)M_LDT, 0, 0x80);
 	memset(t, 0, sizeof(*t));
 	t->esp0 = M_KSTACK;
@@ -122,7 +143,7 @@ static void from_task(void)
 	out.gs = t->gs;
 }
 
-void run(void)
+static void run_case(void)
 {
 	u32 *f = trap_raw + 14, *g = trap_raw + 4, i;
 
@@ -170,4 +191,6 @@ void run(void)
 static void groups(void)
 {
 	rings();
+	ints();
+	tasks();
 }

@@ -124,6 +124,8 @@ void show_changes(void);
 void end_line(void);
 /* n stack words of @size bytes from the stack pointer at the end, upwards */
 void show_stack(int n, int size);
+/* The same; word number @flags holds flags: only those of flag_mask are shown */
+void show_frame(int n, int size, int flags);
 
 /* Flags shown (default: all but RF); fixed per case */
 extern ul flag_mask;
@@ -322,5 +324,7 @@ static inline void outb(u16 port, u8 v)
 
 /* The groups of cases */
 void rings(void);
+void ints(void);
+void tasks(void);
 
 #endif /* TRACE_H */

@@ -141,6 +141,8 @@ trapped:
 	movl	$SEL_KDS, %eax
 	movl	%eax, %ss
 	movl	mon_esp, %esp
+	pushl	$2			/* no NT, no IOPL, no AC left over */
+	popfl
 	popal
 	ret
 
