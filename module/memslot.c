@@ -408,6 +408,62 @@ static void __user *rvm_gpa_user(const struct rvm_memslot *s, u64 gpa)
 	return (void __user *)(rvm_slot_hva(s, gpa >> PAGE_SHIFT) + offset_in_page(gpa));
 }
 
+/*
+ * An aligned access of 1, 2, 4 or 8 bytes is one access towards other vCPUs (SDM
+ * vol. 3 §8.1.1), which copying by bytes would not be.
+ */
+#define RVM_USER_READ(type, user, buf)						\
+({										\
+	type __val;								\
+	int __err = get_user(__val, (type __user *)(user));			\
+										\
+	if (!__err)								\
+		memcpy(buf, &__val, sizeof(__val));				\
+	__err;									\
+})
+
+#define RVM_USER_WRITE(type, user, buf)						\
+({										\
+	type __val;								\
+										\
+	memcpy(&__val, buf, sizeof(__val));					\
+	put_user(__val, (type __user *)(user));					\
+})
+
+static int rvm_user_read(void *buf, const void __user *user, u32 len)
+{
+	if (!((unsigned long)user & (len - 1))) {
+		switch (len) {
+		case 1:
+			return RVM_USER_READ(u8, user, buf);
+		case 2:
+			return RVM_USER_READ(u16, user, buf);
+		case 4:
+			return RVM_USER_READ(u32, user, buf);
+		case 8:
+			return RVM_USER_READ(u64, user, buf);
+		}
+	}
+	return copy_from_user(buf, user, len) ? -EFAULT : 0;
+}
+
+static int rvm_user_write(void __user *user, const void *buf, u32 len)
+{
+	if (!((unsigned long)user & (len - 1))) {
+		switch (len) {
+		case 1:
+			return RVM_USER_WRITE(u8, user, buf);
+		case 2:
+			return RVM_USER_WRITE(u16, user, buf);
+		case 4:
+			return RVM_USER_WRITE(u32, user, buf);
+		case 8:
+			return RVM_USER_WRITE(u64, user, buf);
+		}
+	}
+	return copy_to_user(user, buf, len) ? -EFAULT : 0;
+}
+
 int rvm_gpa_read(struct rvm_vm *vm, u64 gpa, void *buf, u32 len)
 {
 	struct rvm_memslot *s;
@@ -416,7 +472,7 @@ int rvm_gpa_read(struct rvm_vm *vm, u64 gpa, void *buf, u32 len)
 	idx = srcu_read_lock(&vm->srcu);
 	s = rvm_gpa_slot(vm, gpa, false);
 	if (s)
-		err = copy_from_user(buf, rvm_gpa_user(s, gpa), len) ? -EFAULT : 0;
+		err = rvm_user_read(buf, rvm_gpa_user(s, gpa), len);
 	srcu_read_unlock(&vm->srcu, idx);
 	return err;
 }
@@ -429,7 +485,7 @@ int rvm_gpa_write(struct rvm_vm *vm, u64 gpa, const void *buf, u32 len)
 	idx = srcu_read_lock(&vm->srcu);
 	s = rvm_gpa_slot(vm, gpa, true);
 	if (s) {
-		err = copy_to_user(rvm_gpa_user(s, gpa), buf, len) ? -EFAULT : 0;
+		err = rvm_user_write(rvm_gpa_user(s, gpa), buf, len);
 		/* a copy that failed half-way has written too */
 		rvm_mark_dirty(s, gpa >> PAGE_SHIFT);
 	}

@@ -124,9 +124,9 @@ RVM_SET_IOCTL(mce, struct kvm_x86_mce, rvm_set_mce)
 
 /*
  * KVM_GET_SREGS2, KVM_SET_SREGS2 (§4.132, §4.133): as SREGS, with the PAE
- * page-directory pointers in place of the interrupt bitmap.  Those are never
- * kept here (the CPU reads them as it walks), so none are given, and given ones
- * are taken for what memory holds already.
+ * page-directory pointers in place of the interrupt bitmap.  Under nested paging
+ * the CPU reads those as it walks: none are given, and given ones are taken for
+ * what memory holds already.
  */
 #define RVM_SREGS_COMMON	offsetof(struct kvm_sregs, interrupt_bitmap)
 
@@ -138,6 +138,11 @@ static noinline long rvm_vcpu_get_sregs2(struct rvm_vcpu *v, void __user *argp)
 	BUILD_BUG_ON(RVM_SREGS_COMMON != offsetof(struct kvm_sregs2, flags));
 	rvm_get_sregs(v, &s);
 	memcpy(&s2, &s, RVM_SREGS_COMMON);
+	if (v->cpu.pdptes_kept && rvm_is_paging(&v->cpu) && !rvm_is_long(&v->cpu) &&
+	    (v->cpu.cr4 & RVM_CR4_PAE)) {
+		s2.flags = KVM_SREGS2_FLAGS_PDPTRS_VALID;
+		memcpy(s2.pdptrs, v->cpu.pdpte, sizeof(s2.pdptrs));
+	}
 	return copy_to_user(argp, &s2, sizeof(s2)) ? -EFAULT : 0;
 }
 
@@ -145,6 +150,7 @@ static noinline long rvm_vcpu_set_sregs2(struct rvm_vcpu *v, void __user *argp)
 {
 	struct kvm_sregs2 s2;
 	struct kvm_sregs s = {};
+	long err;
 
 	if (copy_from_user(&s2, argp, sizeof(s2)))
 		return -EFAULT;
@@ -154,7 +160,12 @@ static noinline long rvm_vcpu_set_sregs2(struct rvm_vcpu *v, void __user *argp)
 	    (!(s2.cr0 & RVM_CR0_PG) || !(s2.cr4 & RVM_CR4_PAE) || (s2.efer & RVM_EFER_LMA)))
 		return -EINVAL;
 	memcpy(&s, &s2, RVM_SREGS_COMMON);
-	return rvm_set_sregs(v, &s);
+	err = rvm_set_sregs(v, &s);
+	if (!err && v->vm->mode->slice && (s2.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID)) {
+		memcpy(v->cpu.pdpte, s2.pdptrs, sizeof(s2.pdptrs));
+		v->cpu.pdptes_kept = true;
+	}
+	return err;
 }
 
 static long rvm_vcpu_get_xsave(struct rvm_vcpu *v, void __user *argp)

@@ -86,6 +86,7 @@
 	 B(29) | B(30) | B(31))
 #define RVM_81_EDX_NX	(B(20))
 #define RVM_81_EDX_FFXSR	(B(25))
+#define RVM_81_EDX_1G	(B(26))
 #define RVM_81_EDX_LM	(B(29))
 /* invariant TSC */
 #define RVM_87_EDX	(B(8))
@@ -620,6 +621,10 @@ void rvm_cpuid_update(struct rvm_vcpu *v)
 	if (e)
 		bits = e->eax & 0xff;
 	v->cpu.phys_bits = clamp_t(u8, bits, 32, RVM_MAX_GPA_BITS);
+	/* Beside hardware the interpreter walks as the hardware does. */
+	e = rvm_cpuid_find(v, 0x80000001, 0);
+	v->cpu.no_1g = v->vm->mode->slice && e ? !(e->edx & RVM_81_EDX_1G) :
+		!boot_cpu_has(X86_FEATURE_GBPAGES);
 	rvm_insn_cpuid(v);
 }
 

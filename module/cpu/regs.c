@@ -6,6 +6,7 @@
 #include <linux/bitops.h>
 
 #include "cpu.h"
+#include "../mmu/mmu.h"
 #include "../mode.h"
 
 /* RFLAGS bits that exist (SDM vol. 1 §3.4.3); the rest read 0, bit 1 reads 1. */
@@ -43,6 +44,16 @@ static void rvm_flush_self(struct rvm_vcpu *v)
 static u64 rvm_pa_reserved(const struct rvm_vcpu *v)
 {
 	return v->cpu.phys_bits < 64 ? ~0ull << v->cpu.phys_bits : 0;
+}
+
+/*
+ * The PAE page-directory pointers, at a control register's write (SDM vol. 3
+ * §4.4.1); only where software translates.  Under nested paging the CPU reads
+ * them as it walks (APM vol. 2 §15.25.10).  0, or 1: #GP(0).
+ */
+static int rvm_pae_load(struct rvm_vcpu *v)
+{
+	return v->vm->mode->slice ? rvm_load_pdptes(v) : 0;
 }
 
 /* ---- control registers -------------------------------------------------- */
@@ -99,6 +110,9 @@ int rvm_set_cr0(struct rvm_vcpu *v, u64 val)
 		efer &= ~RVM_EFER_LMA;
 	}
 
+	if ((val & RVM_CR0_PG) && !(efer & RVM_EFER_LMA) && (c->cr4 & RVM_CR4_PAE) &&
+	    ((old ^ val) & (RVM_CR0_CD | RVM_CR0_NW | RVM_CR0_PG)) && rvm_pae_load(v))
+		return 1;
 	rvm_touch(v, RVM_G_CR);
 	c->cr0 = val;
 	c->efer = efer;
@@ -112,14 +126,13 @@ int rvm_set_cr0(struct rvm_vcpu *v, u64 val)
  * @v: the vCPU, loaded
  * @val: new value
  *
- * SDM vol. 3 §4.5, §4.10.4.1.  PAE page-directory pointers are not loaded or
- * checked here: under nested paging the CPU reads them as it walks.  0, or 1:
- * #GP(0).
+ * SDM vol. 3 §4.4.1, §4.5, §4.10.4.1.  0, or 1: #GP(0).
  */
 int rvm_set_cr3(struct rvm_vcpu *v, u64 val)
 {
 	struct rvm_cpu *c = &v->cpu;
 	bool keep = false;
+	u64 old;
 
 	rvm_need(v, RVM_G_CR);
 	if (c->cr4 & RVM_CR4_PCIDE) {
@@ -133,7 +146,12 @@ int rvm_set_cr3(struct rvm_vcpu *v, u64 val)
 		val = (u32)val;
 	}
 	rvm_touch(v, RVM_G_CR);
+	old = c->cr3;
 	c->cr3 = val;
+	if (rvm_is_paging(c) && !rvm_is_long(c) && (c->cr4 & RVM_CR4_PAE) && rvm_pae_load(v)) {
+		c->cr3 = old;
+		return 1;
+	}
 	/* translations in software carry no PCID: none may outlive its CR3 */
 	if (!keep || v->vm->mode->slice)
 		rvm_flush_self(v);
@@ -164,6 +182,10 @@ int rvm_set_cr4(struct rvm_vcpu *v, u64 val)
 	    (!rvm_is_long(c) || (c->cr3 & RVM_CR3_PCID)))
 		return 1;
 
+	if (rvm_is_paging(c) && !rvm_is_long(c) && (val & RVM_CR4_PAE) &&
+	    (changed & (RVM_CR4_PAE | RVM_CR4_PGE | RVM_CR4_PSE | RVM_CR4_SMEP)) &&
+	    rvm_pae_load(v))
+		return 1;
 	rvm_touch(v, RVM_G_CR);
 	c->cr4 = val;
 	if (changed & RVM_CR4_FLUSH)
@@ -460,6 +482,8 @@ int rvm_set_sregs(struct rvm_vcpu *v, const struct kvm_sregs *s)
 	c->cr2 = s->cr2;
 	c->cr3 = s->cr3;
 	c->cr4 = s->cr4;
+	/* What is in memory now may not be what is there at KVM_RUN. */
+	c->pdptes_kept = false;
 	c->cr8 = s->cr8;
 	c->efer = s->efer;
 	c->apic_base = s->apic_base;

@@ -84,9 +84,13 @@ struct rvm_cpu {
 	u64 pat, tsc_aux, apic_base, misc_enable, debugctl;
 
 	u32 pkru;
+	/* PAE page-directory pointers as last loaded, where the mode keeps them */
+	u64 pdpte[4];
+	bool pdptes_kept;
 	u8 cpl;
 	u8 int_shadow;		/* RVM_SHADOW_*: one instruction's worth */
 	u8 phys_bits;		/* guest MAXPHYADDR, from CPUID 0x80000008 */
+	bool no_1g;		/* CPUID shows no pages of 1 GiB */
 	bool a20_masked;	/* address bit 20 forced to zero */
 };
 
@@ -150,7 +154,6 @@ enum rvm_group {
 #define RVM_CR4_SMEP	(1ull << 20)
 #define RVM_CR4_SMAP	(1ull << 21)
 #define RVM_CR4_PKE	(1ull << 22)
-#define RVM_CR4_PKS	(1ull << 24)
 
 /* Debug registers (SDM vol. 3 §17.2) */
 #define RVM_DR6_BD	(1ull << 13)

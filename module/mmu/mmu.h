@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * mmu/: guest memory as the CPU sees it.
- *   walk.c     the guest's own page tables, walked in software
+ *   walk.c     the guest's own page tables, walked in software (walk.h)
+ *   guest.c    the same, through the memslots
  *   nested.c   guest-physical to host-physical tables (NPT; EPT later)
  *   notifier.c host memory that moves or goes away
  */
@@ -44,21 +45,25 @@ int rvm_gpa_write(struct rvm_vm *vm, u64 gpa, const void *buf, u32 len);
 int rvm_gpa_cmpxchg(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len);
 void rvm_mark_dirty(struct rvm_memslot *s, u64 gfn);
 
-/* ---- walk.c ------------------------------------------------------------ */
+/* ---- guest.c ----------------------------------------------------------- */
 
 /**
  * rvm_walk - translate a guest-linear address
  * @v: RVM_G_CR and RVM_G_SEG (for CPL) up to date
- * @gla: the address
- * @acc: RVM_ACC_READ/WRITE/FETCH, IMPLICIT
- * @gpa: result
- * @f: filled with the #PF when it faults
  *
- * Sets accessed and dirty bits as the CPU would (SDM vol. 3 §4.8).
- * RVM_INSN_OK, RVM_INSN_FAULT, or RVM_INSN_UNHANDLED when a table lies outside
+ * The rest as rvm_walk_tables(); RVM_INSN_UNHANDLED when a table lies outside
  * every memslot.
  */
 int rvm_walk(struct rvm_vcpu *v, u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f);
+
+/**
+ * rvm_load_pdptes - keep the page-directory pointers that CR3 names
+ * @v: PAE paging; the new CR3 in place
+ *
+ * For a mode that keeps them (SDM vol. 3 §4.4.1).  0, or 1: #GP(0), nothing
+ * changed.
+ */
+int rvm_load_pdptes(struct rvm_vcpu *v);
 
 /* ---- nested.c ---------------------------------------------------------- */
 

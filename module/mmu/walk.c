@@ -2,14 +2,13 @@
 /*
  * The guest's own page tables, walked in software as the CPU walks them (SDM
  * vol. 3 chapter 4): no paging, 2-level, PAE, 4- and 5-level; protection by
- * W, U, NX, WP, SMEP, SMAP; reserved bits; accessed and dirty bits.
+ * W, U, NX, WP, SMEP, SMAP and protection keys; reserved bits; accessed and
+ * dirty bits.
  *
- * Entries are read once each, through memslots, and changed by compare and
- * exchange: another vCPU may change them at any time, and then the walk starts
- * again.
+ * Entries are read once each, and changed by compare and exchange: another vCPU
+ * may change them at any time, and then the walk starts again.
  */
-#include "mmu.h"
-#include "../mode.h"
+#include "walk.h"
 
 #define PTE_P		(1ull << 0)
 #define PTE_W		(1ull << 1)
@@ -20,19 +19,28 @@
 #define PTE_NX		(1ull << 63)
 #define PTE_ADDR	0x000ffffffffff000ull
 
+/* Attempts before a walk gives way to the run loop. */
+#define WALK_TRIES	64
+
 /* One walk's fixed parameters. */
 struct rvm_walk {
-	struct rvm_vcpu *v;
 	const struct rvm_cpu *c;
+	const struct rvm_walk_ops *ops;
+	void *priv;
 	u64 gla;
 	u32 acc;
 	int levels;		/* 2..5 */
 	int entry_size;		/* 4 or 8 */
 	int index_bits;		/* 10 or 9 */
-	u64 rsvd;		/* bits above the guest's physical width */
 	bool user;		/* access counts as user-mode */
 	struct rvm_fault *fault;
 };
+
+/* Address bits of an entry above the guest's physical width */
+static u64 above_width(const struct rvm_cpu *c)
+{
+	return PTE_ADDR & ~((1ull << c->phys_bits) - 1);
+}
 
 static int rvm_walk_fault(const struct rvm_walk *w, u32 bits)
 {
@@ -55,24 +63,18 @@ static int rvm_walk_fault(const struct rvm_walk *w, u32 bits)
 
 static int rvm_walk_read(const struct rvm_walk *w, u64 gpa, u64 *pte)
 {
-	u32 pte32;
-	int r;
-
-	if (w->entry_size == 8)
-		return rvm_gpa_read(w->v->vm, gpa, pte, 8) ? RVM_INSN_UNHANDLED : RVM_INSN_OK;
-	r = rvm_gpa_read(w->v->vm, gpa, &pte32, 4);
-	*pte = pte32;
-	return r ? RVM_INSN_UNHANDLED : RVM_INSN_OK;
+	*pte = 0;
+	return w->ops->read(w->priv, rvm_a20(w->c, gpa), pte, w->entry_size);
 }
 
-/* Set @bits in the entry at @gpa that read as @pte.  _OK, _RETRY if it changed
- * meanwhile, _UNHANDLED. */
+/* Set @bits in the entry at @gpa that read as @pte.  _RETRY if it changed meanwhile. */
 static int rvm_walk_mark(const struct rvm_walk *w, u64 gpa, u64 pte, u64 bits)
 {
 	u64 old = pte, new_val = pte | bits;
+	int r = w->ops->cmpxchg(w->priv, rvm_a20(w->c, gpa), &old, &new_val, w->entry_size);
 
-	if (rvm_gpa_cmpxchg(w->v->vm, gpa, &old, &new_val, w->entry_size))
-		return RVM_INSN_UNHANDLED;
+	if (r)
+		return r;
 	return old == pte ? RVM_INSN_OK : RVM_INSN_RETRY;
 }
 
@@ -83,20 +85,25 @@ static bool rvm_walk_rsvd(const struct rvm_walk *w, u64 pte, int level, bool lea
 	u64 bad;
 
 	if (w->entry_size == 4) {
-		/* PSE-36: bits 13..20 of a 4 MiB page carry address bits 32..39,
-		 * bit 21 is reserved. */
-		return leaf && level == 2 && (pte & (1ull << 21));
+		/*
+		 * PSE-36: from bit 13 on a 4 MiB page carries the address bits from
+		 * 32 to the physical width, 40 at most; up to bit 21 the rest is
+		 * reserved.
+		 */
+		u32 width = c->phys_bits < 40 ? c->phys_bits : 40;
+
+		return leaf && level == 2 && (pte & 0x3fffff & ~0x1fffull) >> (width - 32 + 13);
 	}
-	bad = w->rsvd;
+	bad = above_width(c);
 	if (!(c->efer & RVM_EFER_NXE))
 		bad |= PTE_NX;
-	if (w->levels == 3 && !rvm_is_long(c))
+	if (!rvm_is_long(c))
 		bad |= 0x7ff0000000000000ull;	/* PAE: 62..52 */
 	if (leaf && level == 2)
 		bad |= 0x1fe000;		/* 20..13 */
 	if (leaf && level == 3)
-		bad |= 0x3fffe000;		/* 29..13 */
-	if (!leaf && level >= 4)
+		bad |= c->no_1g ? PTE_PS : 0x3fffe000;	/* 29..13 */
+	if (level >= 4)
 		bad |= PTE_PS;
 	return pte & bad;
 }
@@ -108,13 +115,11 @@ static bool rvm_walk_is_leaf(const struct rvm_walk *w, u64 pte, int level)
 	if (!(pte & PTE_PS))
 		return false;
 	if (w->entry_size == 4)
-		return level == 2 && (w->c->cr4 & RVM_CR4_PSE);
-	if (level == 2)
-		return true;
-	return level == 3 && rvm_is_long(w->c);
+		return w->c->cr4 & RVM_CR4_PSE;
+	return level <= 3;
 }
 
-/* Rights of the whole path; SDM vol. 3 §4.6. */
+/* Rights of the whole path but for protection keys; SDM vol. 3 §4.6.1. */
 static bool rvm_walk_allowed(const struct rvm_walk *w, bool user_page, bool writable, bool nx)
 {
 	const struct rvm_cpu *c = w->c;
@@ -138,30 +143,83 @@ static bool rvm_walk_allowed(const struct rvm_walk *w, bool user_page, bool writ
 	return true;
 }
 
+/* May PKRU's rights for the key of @leaf stand against a data access (§4.6.2)? */
+static bool rvm_walk_key_denies(const struct rvm_walk *w, u64 leaf, bool user_page)
+{
+	const struct rvm_cpu *c = w->c;
+	u32 rights = c->pkru >> (leaf >> 59 & 15) * 2;
+
+	if (!rvm_is_long(c) || !(c->cr4 & RVM_CR4_PKE) || !user_page || (w->acc & RVM_ACC_FETCH))
+		return false;
+	if (rights & 1)
+		return true;
+	return (rights & 2) && (w->acc & RVM_ACC_WRITE) &&
+	       (w->user || (c->cr0 & RVM_CR0_WP));
+}
+
+/*
+ * The page directory of a PAE address.  The pointers have been loaded by the
+ * last write of a control register, and are not read again; where nobody has
+ * kept them they are read at each walk, which is how AMD's CPUs do it under
+ * nested paging (APM vol. 2 §15.25.10).
+ */
+static int rvm_walk_pdpte(const struct rvm_walk *w, u64 *pdpte)
+{
+	const struct rvm_cpu *c = w->c;
+	u32 i = w->gla >> 30 & 3;
+
+	if (c->pdptes_kept) {
+		*pdpte = c->pdpte[i];
+		return RVM_INSN_OK;
+	}
+	return rvm_walk_read(w, (c->cr3 & 0xffffffe0) + i * 8, pdpte);
+}
+
+/* §4.4.1: they have no rights; everything but P, PWT, PCD and the address is reserved. */
+static bool pdpte_rsvd(const struct rvm_cpu *c, u64 pdpte)
+{
+	return pdpte & (0xfff00000000001e6ull | above_width(c));
+}
+
+int rvm_walk_load_pdptes(const struct rvm_cpu *c, const struct rvm_walk_ops *ops, void *priv,
+			 u64 pdpte[4])
+{
+	u32 i;
+	int r;
+
+	for (i = 0; i < 4; i++) {
+		r = ops->read(priv, rvm_a20(c, (c->cr3 & 0xffffffe0) + i * 8), &pdpte[i], 8);
+		if (r)
+			return r;
+		if ((pdpte[i] & PTE_P) && pdpte_rsvd(c, pdpte[i]))
+			return RVM_INSN_FAULT;
+	}
+	return RVM_INSN_OK;
+}
+
 /* One attempt.  RVM_INSN_RETRY when an entry changed under it. */
 static int rvm_walk_once(const struct rvm_walk *w, u64 *gpa)
 {
 	const struct rvm_cpu *c = w->c;
 	u64 table, pte, pte_gpa[5], ptes[5], mask;
-	bool user_page = true, writable = true, nx = false, leaf;
-	int level, shift, r;
+	bool user_page = true, writable = true, nx = false, leaf, denied;
+	int level, shift, r, i, top = w->levels;
 
-	if (w->levels == 3 && !rvm_is_long(c)) {
-		/* PDPTEs are read at each walk, as AMD does under nested paging
-		 * (APM vol. 2 §15.25.10); they have no rights. */
-		r = rvm_walk_read(w, (c->cr3 & 0xffffffe0) + ((w->gla >> 30) & 3) * 8, &pte);
+	if (w->levels == 3) {
+		r = rvm_walk_pdpte(w, &pte);
 		if (r)
 			return r;
 		if (!(pte & PTE_P))
 			return rvm_walk_fault(w, 0);
-		table = pte & PTE_ADDR & ~w->rsvd;
-		level = 2;
+		if (pdpte_rsvd(c, pte))
+			return rvm_walk_fault(w, RVM_PF_P | RVM_PF_RSVD);
+		table = pte & PTE_ADDR;
+		top = 2;
 	} else {
 		table = w->entry_size == 4 ? c->cr3 & 0xfffff000 : c->cr3 & PTE_ADDR;
-		level = w->levels;
 	}
 
-	for (;; level--) {
+	for (level = top;; level--) {
 		shift = 12 + (level - 1) * w->index_bits;
 		pte_gpa[level - 1] = table + ((w->gla >> shift) & ((1u << w->index_bits) - 1)) *
 			w->entry_size;
@@ -182,25 +240,21 @@ static int rvm_walk_once(const struct rvm_walk *w, u64 *gpa)
 		table = w->entry_size == 4 ? pte & 0xfffff000 : pte & PTE_ADDR;
 	}
 
-	if (!rvm_walk_allowed(w, user_page, writable, nx))
-		return rvm_walk_fault(w, RVM_PF_P);
+	denied = rvm_walk_key_denies(w, pte, user_page);
+	if (denied || !rvm_walk_allowed(w, user_page, writable, nx))
+		return rvm_walk_fault(w, RVM_PF_P | (denied ? RVM_PF_PK : 0));
 
 	/* §4.8: accessed on every entry used, dirty on the leaf of a write. */
-	{
-		int top = w->levels == 3 && !rvm_is_long(c) ? 2 : w->levels;
-		int i;
+	for (i = top; i >= level; i--) {
+		u64 bits = PTE_A;
 
-		for (i = top; i >= level; i--) {
-			u64 bits = PTE_A;
-
-			if (i == level && (w->acc & RVM_ACC_WRITE))
-				bits |= PTE_D;
-			if ((ptes[i - 1] & bits) == bits)
-				continue;
-			r = rvm_walk_mark(w, pte_gpa[i - 1], ptes[i - 1], bits);
-			if (r)
-				return r;
-		}
+		if (i == level && (w->acc & RVM_ACC_WRITE))
+			bits |= PTE_D;
+		if ((ptes[i - 1] & bits) == bits)
+			continue;
+		r = rvm_walk_mark(w, pte_gpa[i - 1], ptes[i - 1], bits);
+		if (r)
+			return r;
 	}
 
 	mask = (1ull << shift) - 1;
@@ -208,20 +262,21 @@ static int rvm_walk_once(const struct rvm_walk *w, u64 *gpa)
 		*gpa = (pte & 0xffc00000) | ((pte >> 13) & 0xff) << 32 | (w->gla & mask);
 	else
 		*gpa = (pte & PTE_ADDR & ~mask) | (w->gla & mask);
+	*gpa = rvm_a20(c, *gpa);
 	return RVM_INSN_OK;
 }
 
-int rvm_walk(struct rvm_vcpu *v, u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f)
+int rvm_walk_tables(const struct rvm_cpu *c, const struct rvm_walk_ops *ops, void *priv,
+		    u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f)
 {
-	const struct rvm_cpu *c = &v->cpu;
 	struct rvm_walk w = {
-		.v = v, .c = c, .gla = gla, .acc = acc, .fault = f,
+		.c = c, .ops = ops, .priv = priv, .gla = gla, .acc = acc, .fault = f,
 		.user = c->cpl == 3 && !(acc & RVM_ACC_IMPLICIT),
 	};
 	int tries, r;
 
 	if (!rvm_is_paging(c)) {
-		*gpa = gla;
+		*gpa = rvm_a20(c, gla);
 		return RVM_INSN_OK;
 	}
 	if (rvm_is_long(c))
@@ -230,11 +285,10 @@ int rvm_walk(struct rvm_vcpu *v, u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f
 		w.levels = c->cr4 & RVM_CR4_PAE ? 3 : 2;
 	w.entry_size = w.levels == 2 ? 4 : 8;
 	w.index_bits = w.levels == 2 ? 10 : 9;
-	w.rsvd = PTE_ADDR & ~((1ull << c->phys_bits) - 1);
 
 	/* An entry that changes under every attempt is another vCPU's doing; the
 	 * CPU has no bound here, the host needs one. */
-	for (tries = 0; tries < 64; tries++) {
+	for (tries = 0; tries < WALK_TRIES; tries++) {
 		r = rvm_walk_once(&w, gpa);
 		if (r != RVM_INSN_RETRY)
 			return r;
