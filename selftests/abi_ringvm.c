@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /* ringvm's own ioctls and its nodes: uapi/linux/ringvm.h. */
 #include <fcntl.h>
-#include <linux/ringvm.h>
 
 #include "vmtest.h"
 

@@ -163,15 +163,6 @@ static void set_drop(struct set *s)
 /* The second thread: its run pages may go away under it, it leaves them alone. */
 static __thread bool rival;
 
-/*
- * Racing threads make states that no seed repeats.  In QEMU's TCG some of them
- * end in an RCU stall of the emulated host, with the CPU's thread found in the
- * translator when it was looked at: taken for the emulator's fault, not proven
- * to be.  There the race is for the calls alone: KVM_RUN comes, but does not
- * enter.
- */
-static bool no_entry;
-
 /* Descriptors that a call may have made are the numbers above those known. */
 static void one_call(struct set *s, int dev)
 {
@@ -200,11 +191,6 @@ static void one_call(struct set *s, int dev)
 		if (rnd() % 16 == 0)
 			((volatile uint8_t *)s->run[v])[rnd() % 0x1000] = rnd();
 		s->run[v]->immediate_exit = rnd() % 8 == 0;
-	}
-	if (nr == KVM_RUN && no_entry) {
-		if (rival)
-			return;
-		s->run[v]->immediate_exit = 1;
 	}
 	r = ioctl(fd, nr, argument(nr));
 	if (r > 2 && (nr == KVM_CREATE_VM || nr == KVM_CREATE_VCPU || nr == KVM_GET_STATS_FD))
@@ -246,7 +232,6 @@ static void child(unsigned long count, bool two)
 	struct race race = { &s, dev, rnd() };
 	pthread_t t;
 
-	no_entry = two && host_is_tcg();
 	box = anon(BOX + 0x1000);
 	mprotect(box + BOX, 0x1000, PROT_NONE);
 	/*

@@ -113,9 +113,11 @@ static void run_jobs(struct job *j, int n)
 	for (i = 0; i < n; i++)
 		pthread_join(t[i], NULL);
 	for (i = 0; i < n; i++)
-		if (j[i].err)
+		if (j[i].err) {
+			show_exit(j[i].v);
 			KTAP_FAIL_("job %d (%s): %s after %d rounds", i, mode_name[j[i].v->mode],
 				   j[i].err, j[i].done);
+		}
 }
 
 static struct vcpu *worker(struct vm *vm, int id, enum guest_mode m)

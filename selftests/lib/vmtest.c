@@ -274,6 +274,7 @@ const char *exit_name(uint32_t reason)
 void show_exit(struct vcpu *v)
 {
 	struct kvm_run *r = v->run;
+	struct ringvm_reason why = { 0 };
 	struct kvm_regs g;
 	struct kvm_sregs s;
 
@@ -297,6 +298,9 @@ void show_exit(struct vcpu *v)
 			  r->internal.data[2]);
 		break;
 	}
+	/* ringvm's own word for it; KVM has none. */
+	if (!ioctl(v->fd, RINGVM_GET_REASON, &why) && why.text[0])
+		ktap_diag("  %s", why.text);
 	if (ioctl(v->fd, KVM_GET_REGS, &g) < 0 || ioctl(v->fd, KVM_GET_SREGS, &s) < 0)
 		return;
 	ktap_diag("  rip %#llx rsp %#llx flags %#llx rax %#llx rbx %#llx rcx %#llx rdx %#llx",

@@ -59,8 +59,10 @@ def command(options, kernel, ramdisk, disk):
         raise LabError("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
     cmdline = ("console=ttyS0 loglevel=5 panic=-1 oops=panic sysrq_always_enabled "
                "8250.nr_uarts=2 " + options.append).strip()
+    # One thread for all CPUs: with one for each, QEMU 7.2 now and then puts the host's
+    # state into a VMCB at an exit (README, known faults).
     return [qemu, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
-            "-accel", "tcg", "-cpu", options.cpu(), "-smp", str(options.cpus),
+            "-accel", "tcg,thread=single", "-cpu", options.cpu(), "-smp", str(options.cpus),
             "-m", options.mem, "-kernel", str(kernel), "-initrd", str(ramdisk),
             "-append", cmdline,
             "-drive", f"if=none,id=tools,format=raw,readonly=on,file={disk}",
