@@ -164,6 +164,14 @@ static u32 operand_size(const struct ctx *c, u32 size)
 		return vector_size(d) == 16 ? 8 : vector_size(d);
 	case OS_SD:
 		return d->rex & RVM_REX_W ? 8 : 4;
+	case OS_ASZ:
+		return d->asize;
+	case OS_WQ:
+		return d->rex & RVM_REX_W ? 8 : 2;
+	case OS_BD:
+		return d->rex & RVM_REX_W ? 4 : 1;
+	case OS_GD:
+		return d->rex & RVM_REX_W ? vector_size(d) : 16;
 	default:
 		return size;
 	}
@@ -198,8 +206,10 @@ static bool decode_operand(struct ctx *c, u32 type, struct rvm_operand *o)
 		o->kind = RVM_K_MEM;
 		return mod != 3;
 	case OC_VM:
+	case OC_TM:
 		o->kind = RVM_K_MEM;
-		return mod != 3 && (d->modrm & 7) == 4;
+		/* 16-bit addresses have no SIB byte (SDM vol. 2 §2.3.12) */
+		return mod != 3 && (d->modrm & 7) == 4 && d->asize != 2;
 	case OC_R:
 		o->kind = RVM_K_REG;
 		o->reg = gpr_off(rm, size, rex);
@@ -288,6 +298,7 @@ static bool decode_operand(struct ctx *c, u32 type, struct rvm_operand *o)
 		o->reg = rm;
 		return mod == 3;
 	case OC_H:
+	case OC_HR:
 		o->kind = RVM_K_XMM;
 		o->reg = vvvv;
 		return true;
@@ -324,6 +335,18 @@ static bool decode_operand(struct ctx *c, u32 type, struct rvm_operand *o)
 		o->kind = RVM_K_MASK;
 		o->reg = vvvv;
 		return vvvv < 8;
+	case OC_TG:
+		o->kind = RVM_K_TMM;
+		o->reg = reg;
+		return reg < 8;
+	case OC_TR:
+		o->kind = RVM_K_TMM;
+		o->reg = rm;
+		return mod == 3 && rm < 8;
+	case OC_TH:
+		o->kind = RVM_K_TMM;
+		o->reg = vvvv;
+		return vvvv < 8;
 	default:
 		o->kind = RVM_K_NONE;
 		return true;
@@ -339,7 +362,7 @@ static bool uses_modrm(const struct rvm_cell *cell)
 		case OC_E: case OC_EX: case OC_M: case OC_R: case OC_G:
 		case OC_S: case OC_C: case OC_D: case OC_V: case OC_W: case OC_U:
 		case OC_VM: case OC_P: case OC_Q: case OC_N:
-		case OC_KG: case OC_KR: case OC_KE:
+		case OC_KG: case OC_KR: case OC_KE: case OC_TG: case OC_TR: case OC_TM:
 			return true;
 		}
 	}
@@ -494,7 +517,7 @@ static const struct rvm_cell *group_cell(struct ctx *c, const struct rvm_cell *c
 	set_modrm(c);
 	reg = c->d->modrm >> 3 & 7;
 	if (cell->op == G7 && c->d->modrm >> 6 == 3)
-		return &rvm_grp7_rm[reg][c->d->modrm & 7];
+		return &rvm_grp7_rm[c->pp][reg][c->d->modrm & 7];
 	row = c->d->modrm >> 6 == 3 ? g->reg : g->mem;
 	return &row[(g->pp ? c->pp * 8 : 0) + reg];
 }
@@ -550,7 +573,9 @@ static int decode_cell(struct ctx *c, const struct rvm_cell *cell)
 		u32 cls = otypes[cell->o[i]].cls, n = i;
 
 		/* the legacy form has no such operand: the next ones move up */
-		if (cls == OC_H && d->enc != RVM_ENC_VEX)
+		if ((cls == OC_H || cls == OC_HR) && d->enc != RVM_ENC_VEX)
+			continue;
+		if (cls == OC_HR && d->modrm >> 6 != 3)
 			continue;
 		while (n && d->opnd[n - 1].kind == RVM_K_NONE)
 			n--;
@@ -560,12 +585,13 @@ static int decode_cell(struct ctx *c, const struct rvm_cell *cell)
 
 	if (d->enc == RVM_ENC_VEX) {
 		bool vvvv = has_class(cell, OC_H) || has_class(cell, OC_B) ||
-			    has_class(cell, OC_KH) || ((flags & HR) && d->modrm >> 6 == 3);
+			    has_class(cell, OC_KH) || has_class(cell, OC_TH) ||
+			    (has_class(cell, OC_HR) && d->modrm >> 6 == 3);
 
 		if (!vvvv && (d->vex & 15))
 			ok = false;
 	}
-	if (d->op == RVM_OP_UD)
+	if (d->op == RVM_OP_UD || ((flags & NP) && c->pp != RVM_PP_NONE))
 		ok = false;
 	if (d->prefix & RVM_P_LOCK) {
 		/* CR8 by LOCK MOV CR0 was checked with the operand */
@@ -574,6 +600,36 @@ static int decode_cell(struct ctx *c, const struct rvm_cell *cell)
 			ok = false;
 	}
 	return ok ? RVM_DECODE_OK : RVM_DECODE_UD;
+}
+
+/* Rules of VEX instructions that one cell cannot tell. */
+static int special_vex(struct ctx *c)
+{
+	struct rvm_decoded *d = c->d;
+	u32 i, a = d->opnd[0].reg, b = d->index >> 3, m = d->opnd[2].reg;
+
+	switch (d->op) {
+	case RVM_OP_GATHER:
+		/* destination, index and mask must differ (SDM vol. 2, VGATHERDPS) */
+		return a == b || a == m || b == m ? RVM_DECODE_UD : RVM_DECODE_OK;
+	case RVM_OP_FMA4:
+		if (d->rex & RVM_REX_W) {
+			struct rvm_operand o = d->opnd[2];
+
+			d->opnd[2] = d->opnd[3];
+			d->opnd[3] = o;
+		}
+		break;
+	case RVM_OP_AMX:
+		/* TILERELEASE and TILEZERO have ModRM.rm 0; a product wants three tiles */
+		if (d->opcode == 0x49 && d->modrm >> 6 == 3 && (d->modrm & 7))
+			return RVM_DECODE_UD;
+		for (i = 0; i < 3 && d->opnd[2].kind; i++)
+			if (d->opnd[i].reg == d->opnd[(i + 1) % 3].reg)
+				return RVM_DECODE_UD;
+		break;
+	}
+	return RVM_DECODE_OK;
 }
 
 /* Forms that one cell cannot tell. */
@@ -605,6 +661,9 @@ static int special(struct ctx *c)
 				d->opnd[0].size = 2;
 			break;
 		}
+	} else if (d->op == RVM_OP_HRESET) {
+		if (d->modrm & 7)
+			return RVM_DECODE_UD;
 	} else if (d->map == 1 && d->enc == RVM_ENC_LEGACY) {
 		switch (d->op) {
 		case RVM_OP_SLDT:
@@ -616,26 +675,9 @@ static int special(struct ctx *c)
 			if (d->opcode == 0x0d && d->modrm >> 6 == 3 && !(d->mode & RVM_DEC_INTEL))
 				return RVM_DECODE_UD;
 			break;
-		case RVM_OP_XGETBV:
-		case RVM_OP_XSETBV:
-		case RVM_OP_CLAC:
-		case RVM_OP_STAC:
-			/* "NP" in the manual: no 66, F2, F3 */
-			if (c->pp != RVM_PP_NONE)
+		case RVM_OP_SSE4A:	/* EXTRQ with immediates is an opcode of a group */
+			if (d->opcode == 0x78 && c->pp == RVM_PP_66 && (d->modrm & 0x38))
 				return RVM_DECODE_UD;
-			break;
-		case RVM_OP_HYPERCALL:
-		case RVM_OP_SERIALIZE:
-		case RVM_OP_RDPKRU:
-		case RVM_OP_WRPKRU:
-			if (d->opcode == 0x01 && (d->modrm >> 3 & 7) == 5 && c->pp != RVM_PP_NONE) {
-				/* SETSSBSY, SAVEPREVSSP, UIRET.., XSUSLDTRK */
-				if (c->pp == RVM_PP_66)
-					return RVM_DECODE_UD;
-				d->op = c->pp == RVM_PP_F2 ? RVM_OP_TSX : RVM_OP_UINTR;
-			}
-			break;
-		case RVM_OP_UD:
 			break;
 		}
 	}
@@ -678,6 +720,7 @@ static int decode_vex(struct ctx *c, u32 first)
 	struct rvm_decoded *d = c->d;
 	const struct rvm_cell *cell;
 	u32 p0, p1;
+	int ret;
 
 	p0 = take(&c->r, 1);
 	if (first == 0xc5) {
@@ -700,7 +743,8 @@ static int decode_vex(struct ctx *c, u32 first)
 	cell = vex_cell(c);
 	if (!cell || (cell->op == RVM_OP_UD && !(cell->flags & GRP)))
 		return vex_ud(c);
-	return decode_cell(c, cell);
+	ret = decode_cell(c, cell);
+	return ret == RVM_DECODE_OK ? special_vex(c) : ret;
 }
 
 /* Before VEX, EVEX and XOP these are #UD (SDM vol. 2 §2.3.2-2.3.3, APM vol. 3 §1.2.7). */
@@ -847,14 +891,14 @@ done:
 		d->seg = c.seg_override;
 truncated:
 	d->len = c.r.pos;
-	/* the bytes behind such a prefix are not even fetched */
-	if (bad)
+	/* the bytes behind a REX or LOCK like that are not even fetched */
+	if (bad && (d->prefix & (RVM_P_LOCK | RVM_P_REX)))
 		return RVM_DECODE_UD;
 	if (c.r.pos > RVM_INSN_MAX_BYTES)
 		return RVM_DECODE_LONG;
 	if (c.r.more)
 		return c.r.n == RVM_INSN_MAX_BYTES ? RVM_DECODE_LONG : RVM_DECODE_MORE;
-	return ret;
+	return bad ? RVM_DECODE_UD : ret;
 }
 
 const char *rvm_op_name(u32 op)

@@ -49,6 +49,7 @@ enum rvm_operand_kind {
 	RVM_K_XMM,		/* XMM, YMM, ZMM by size */
 	RVM_K_ST,
 	RVM_K_MASK,		/* opmask register */
+	RVM_K_TMM,		/* tile register */
 };
 
 /**

@@ -41,9 +41,9 @@ enum {
 /* Table A-3, 0F xx */
 const struct rvm_cell rvm_pfx_0f[256][RVM_NR_PP] = {
 	[0x10] = { S(movups, VX, Vx, Wx), S(movupd, VX, Vx, Wx),
-		   S(movss, VX | HR, Vo, Wd), S(movsd, VX | HR, Vo, Wq) },
+		   S(movss, VX, Vo, Hr, Wd), S(movsd, VX, Vo, Hr, Wq) },
 	[0x11] = { S(movups, VX, Wx, Vx), S(movupd, VX, Wx, Vx),
-		   S(movss, VX | HR, Wd, Vo), S(movsd, VX | HR, Wq, Vo) },
+		   S(movss, VX, Wd, Hr, Vo), S(movsd, VX, Wq, Hr, Vo) },
 	[0x12] = { S(movlps, VX | L0, Vo, Ho, Wq), S(movlpd, VX | L0, Vo, Ho, Mq),
 		   S(movsldup, VX, Vx, Wx), S(movddup, VX, Vx, Wdd) },
 	[0x13] = { S(movlps, VX | L0, Mq, Vo), S(movlpd, VX | L0, Mq, Vo), U, U },
@@ -123,8 +123,8 @@ const struct rvm_cell rvm_pfx_0f[256][RVM_NR_PP] = {
 	[0x7d] = { U, S(hsubpd, VX, Vx, Hx, Wx), U, S(hsubps, VX, Vx, Hx, Wx) },
 	[0x7e] = { M(movd, Ey, Pq), S(movd, VX | L0, Ey, Vo), S(movq, VX | L0, Vo, Wq), U },
 	[0x7f] = { M(movq, Qq, Pq), S(movdqa, VX, Wx, Vx), S(movdqu, VX, Wx, Vx), U },
-	[0x90] = { K(kmovw, L0, Kg, Kw), K(kmovb, L0, Kg, Kb), U, U },
-	[0x91] = { K(kmovw, L0, Mw, Kg), K(kmovb, L0, Mb, Kg), U, U },
+	[0x90] = { K(kmovw, L0, Kg, Kwq), K(kmovb, L0, Kg, Kbd), U, U },
+	[0x91] = { K(kmovw, L0, Mwq, Kg), K(kmovb, L0, Mbd, Kg), U, U },
 	[0x92] = { K(kmovw, L0 | W0, Kg, Rd), K(kmovb, L0 | W0, Kg, Rd), U, K(kmovd, L0, Kg, Ry) },
 	[0x93] = { K(kmovw, L0 | W0, Gd, Kr), K(kmovb, L0 | W0, Gd, Kr), U, K(kmovd, L0, Gy, Kr) },
 	[0x98] = { K(kortest, L0, Kg, Kr), K(kortest, L0, Kg, Kr), U, U },
@@ -194,6 +194,9 @@ const struct rvm_cell rvm_pfx_0f[256][RVM_NR_PP] = {
 #define PABS(name)	{ M(name, Pq, Qq), S(name, VX, Vx, Wx), U, U }
 #define VNNI(name)	AVXX(name, W0, Vx, Hx, Wx)
 #define GATH(name)	{ U, { RVM_OP_GATHER, VO, { Vx, VM, Hx } }, U, U }
+#define GATHQ(name)	{ U, { RVM_OP_GATHER, VO, { Vg, VM, Hg } }, U, U }
+#define KL(name, ...)	{ U, U, C(KEYLOCKER, 0, __VA_ARGS__), U }
+#define TILE(op, ...)	{ RVM_OP_AMX, VO | O64 | L0 | W0, { __VA_ARGS__ } }
 
 /* Table A-4, 0F 38 xx */
 const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
@@ -260,6 +263,8 @@ const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 	[0x45] = AVXX(vpsrlv, 0, Vx, Hx, Wx),
 	[0x46] = AVXX(vpsravd, W0, Vx, Hx, Wx),
 	[0x47] = AVXX(vpsllv, 0, Vx, Hx, Wx),
+	[0x49] = { GR(GT, VO), GR(GT, VO), GR(GT, VO), GR(GT, VO) },
+	[0x4b] = { U, TILE(tileloaddt1, Tg, TM), TILE(tilestored, TM, Tg), TILE(tileloadd, Tg, TM) },
 	[0x50] = { A(vpdpbuud, W0, Vx, Hx, Wx), A(vpdpbusd, W0, Vx, Hx, Wx),
 		   A(vpdpbsud, W0, Vx, Hx, Wx), A(vpdpbssd, W0, Vx, Hx, Wx) },
 	[0x51] = { A(vpdpbuuds, W0, Vx, Hx, Wx), A(vpdpbusds, W0, Vx, Hx, Wx),
@@ -269,6 +274,9 @@ const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 	[0x58] = AVXX(vpbroadcastd, W0, Vx, Wd),
 	[0x59] = AVXX(vpbroadcastq, W0, Vx, Wq),
 	[0x5a] = AVXX(vbroadcasti128, W0 | L1, Vx, Mdq),
+	[0x5c] = { U, U, TILE(tdpbf16ps, Tg, Tr, Th), TILE(tdpfp16ps, Tg, Tr, Th) },
+	[0x5e] = { TILE(tdpbuud, Tg, Tr, Th), TILE(tdpbusd, Tg, Tr, Th),
+		   TILE(tdpbsud, Tg, Tr, Th), TILE(tdpbssd, Tg, Tr, Th) },
 	[0x72] = { U, U, A(vcvtneps2bf16, W0, Vo, Wx), U },
 	[0x78] = AVXX(vpbroadcastb, W0, Vx, Wb),
 	[0x79] = AVXX(vpbroadcastw, W0, Vx, Ww),
@@ -278,9 +286,9 @@ const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 	[0x8c] = AVXX(vpmaskmov, 0, Vx, Hx, Mx),
 	[0x8e] = AVXX(vpmaskmov, 0, Mx, Hx, Vx),
 	[0x90] = GATH(vpgatherdd),
-	[0x91] = GATH(vpgatherqd),
+	[0x91] = GATHQ(vpgatherqd),
 	[0x92] = GATH(vgatherdps),
-	[0x93] = GATH(vgatherqps),
+	[0x93] = GATHQ(vgatherqps),
 	[0x96] = FMAP(vfmaddsub132),	[0x97] = FMAP(vfmsubadd132),
 	[0x98] = FMAP(vfmadd132),	[0x99] = FMAS(vfmadd132),
 	[0x9a] = FMAP(vfmsub132),	[0x9b] = FMAS(vfmsub132),
@@ -308,13 +316,14 @@ const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 	[0xcc] = { C(SSE, 0, Vo, Wo), U, U, U },		/* sha256msg1 */
 	[0xcd] = { C(SSE, 0, Vo, Wo), U, U, U },		/* sha256msg2 */
 	[0xcf] = { U, S(gf2p8mulb, VX | W0, Vx, Hx, Wx), U, U },
+	[0xd8] = { U, U, GR(GKL, 0), U },
 	[0xdb] = { U, S(aesimc, VX | L0, Vo, Wo), U, U },
-	[0xdc] = { U, S(aesenc, VX, Vx, Hx, Wx), U, U },
-	[0xdd] = { U, S(aesenclast, VX, Vx, Hx, Wx), U, U },
-	[0xde] = { U, S(aesdec, VX, Vx, Hx, Wx), U, U },
-	[0xdf] = { U, S(aesdeclast, VX, Vx, Hx, Wx), U, U },
-	[0xf0] = { C(MOVBE, 0, Gv, Mv), C(MOVBE, 0, Gv, Mv), U, C(CRC32, 0, Gd, Eb) },
-	[0xf1] = { C(MOVBE, 0, Mv, Gv), C(MOVBE, 0, Mv, Gv), U, C(CRC32, 0, Gd, Ev) },
+	[0xdc] = { U, S(aesenc, VX, Vx, Hx, Wx), C(KEYLOCKER, 0, Vo, W48), U },
+	[0xdd] = { U, S(aesenclast, VX, Vx, Hx, Wx), C(KEYLOCKER, 0, Vo, M48), U },
+	[0xde] = { U, S(aesdec, VX, Vx, Hx, Wx), C(KEYLOCKER, 0, Vo, M64), U },
+	[0xdf] = { U, S(aesdeclast, VX, Vx, Hx, Wx), C(KEYLOCKER, 0, Vo, M64), U },
+	[0xf0] = { C(MOVBE, 0, Gv, Mv), C(MOVBE, 0, Gv, Mv), U, C(CRC32, 0, Gy, Eb) },
+	[0xf1] = { C(MOVBE, 0, Mv, Gv), C(MOVBE, 0, Mv, Gv), U, C(CRC32, 0, Gy, Ev) },
 	[0xf2] = { C(ANDN, VO | L0, Gy, By, Ey), U, U, U },
 	[0xf3] = { GR(G17, VO), U, U, U },
 	[0xf5] = { C(BZHI, VO | L0, Gy, Ey, By), C(CET, 0, My, Gy),
@@ -323,11 +332,15 @@ const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 		   C(ADOX, 0, Gy, Ey), C(MULX, VO | L0, Gy, By, Ey) },
 	[0xf7] = { C(BEXTR, VO | L0, Gy, Ey, By), C(SHLX, VO | L0, Gy, Ey, By),
 		   C(SARX, VO | L0, Gy, Ey, By), C(SHRX, VO | L0, Gy, Ey, By) },
-	[0xf8] = { U, C(MOVDIR64B, 0, Gn, M64), C(ENQCMD, 0, Gn, M64), C(ENQCMD, 0, Gn, M64) },
+	[0xf8] = { U, C(MOVDIR64B, 0, Ga, M64), C(ENQCMD, 0, Ga, M64), C(ENQCMD, 0, Ga, M64) },
 	[0xf9] = { C(MOVDIRI, 0, My, Gy), U, U, U },
+	[0xfa] = KL(encodekey128, Gd, Rd),
+	[0xfb] = KL(encodekey256, Gd, Rd),
 };
 
 #define KSHIFT(name)	AVXX(name, 0, Kg, Kr, Ib)
+#define FMA4(name, w)	{ U, { RVM_OP_FMA4, VO, { Vx, Hx, w, Lx } }, U, U }
+#define FMA4S(name, w)	{ U, { RVM_OP_FMA4, VO, { Vo, Ho, w, Lo } }, U, U }
 #define IMM3(name)	{ U, S(name, VX, Vx, Hx, Wx, Ib), U, U }
 #define IMM2(name)	{ U, S(name, VX, Vx, Wx, Ib), U, U }
 
@@ -368,16 +381,28 @@ const struct rvm_cell rvm_pfx_0f3a[256][RVM_NR_PP] = {
 	[0x42] = IMM3(mpsadbw),
 	[0x44] = IMM3(pclmulqdq),
 	[0x46] = AVXX(vperm2i128, L1 | W0, Vx, Hx, Wx, Ib),
+	/* VPERMIL2 and FMA4: with VEX.W the last two operands change places */
+	[0x48] = FMA4(vpermil2ps, Wx),	[0x49] = FMA4(vpermil2pd, Wx),
 	[0x4a] = AVXX(vblendvps, W0, Vx, Hx, Wx, Lx),
 	[0x4b] = AVXX(vblendvpd, W0, Vx, Hx, Wx, Lx),
 	[0x4c] = AVXX(vpblendvb, W0, Vx, Hx, Wx, Lx),
+	[0x5c] = FMA4(vfmaddsubps, Wx),	[0x5d] = FMA4(vfmaddsubpd, Wx),
+	[0x5e] = FMA4(vfmsubaddps, Wx),	[0x5f] = FMA4(vfmsubaddpd, Wx),
 	[0x60] = { U, S(pcmpestrm, VX | L0, Vo, Wo, Ib), U, U },
 	[0x61] = { U, S(pcmpestri, VX | L0, Vo, Wo, Ib), U, U },
 	[0x62] = { U, S(pcmpistrm, VX | L0, Vo, Wo, Ib), U, U },
 	[0x63] = { U, S(pcmpistri, VX | L0, Vo, Wo, Ib), U, U },
+	[0x68] = FMA4(vfmaddps, Wx),	[0x69] = FMA4(vfmaddpd, Wx),
+	[0x6a] = FMA4S(vfmaddss, Wd),	[0x6b] = FMA4S(vfmaddsd, Wq),
+	[0x6c] = FMA4(vfmsubps, Wx),	[0x6d] = FMA4(vfmsubpd, Wx),
+	[0x6e] = FMA4S(vfmsubss, Wd),	[0x6f] = FMA4S(vfmsubsd, Wq),
+	[0x78] = FMA4(vfnmaddps, Wx),	[0x79] = FMA4(vfnmaddpd, Wx),
+	[0x7a] = FMA4S(vfnmaddss, Wd),	[0x7b] = FMA4S(vfnmaddsd, Wq),
+	[0x7c] = FMA4(vfnmsubps, Wx),	[0x7d] = FMA4(vfnmsubpd, Wx),
+	[0x7e] = FMA4S(vfnmsubss, Wd),	[0x7f] = FMA4S(vfnmsubsd, Wq),
 	[0xcc] = { C(SSE, 0, Vo, Wo, Ib), U, U, U },		/* sha1rnds4 */
 	[0xce] = { U, S(gf2p8affineqb, VX | W1, Vx, Hx, Wx, Ib), U, U },
 	[0xcf] = { U, S(gf2p8affineinvqb, VX | W1, Vx, Hx, Wx, Ib), U, U },
 	[0xdf] = { U, S(aeskeygenassist, VX | L0, Vo, Wo, Ib), U, U },
-	[0xf0] = { U, U, U, C(RORX, VO | L0, Gy, Ey, Ib) },
+	[0xf0] = { U, U, GR(GHR, 0), C(RORX, VO | L0, Gy, Ey, Ib) },
 };

@@ -132,7 +132,7 @@ const struct rvm_cell rvm_map_0f[256] = {
 	PP, PP, PP, PP,
 	/* 3 */
 	C(WRMSR, 0), C(RDTSC, 0), C(RDMSR, 0), C(RDPMC, 0),
-	C(SYSENTER, 0), C(SYSEXIT, 0), U, C(SMX, 0),
+	C(SYSENTER, 0), C(SYSEXIT, 0), U, C(SMX, NP),
 	U, U, U, U,
 	U, U, U, U,
 	/* 4 */
@@ -257,28 +257,35 @@ static const struct rvm_cell g7_mem[4 * 8] = {
 	C(SMSW, 0, Mw), U, C(LMSW, 0, Ew), C(INVLPG, 0, M0),
 };
 
-/* Group 7, register forms: by ModRM.reg, then ModRM.rm. */
-const struct rvm_cell rvm_grp7_rm[8][8] = {
-	/* /0: ENCLV VMCALL VMLAUNCH VMRESUME VMXOFF PCONFIG WRMSRNS - */
-	{ C(SGX, 0), C(HYPERCALL, 0), C(VMX, 0), C(VMX, 0), C(VMX, 0), C(SGX, 0), U, U },
-	/* /1: MONITOR MWAIT CLAC STAC - - - ENCLS */
-	{ C(MONITOR, 0), C(MWAIT, 0), C(CLAC, 0), C(STAC, 0), U, U, U, C(SGX, 0) },
-	/* /2: XGETBV XSETBV - - VMFUNC XEND XTEST ENCLU */
-	{ C(XGETBV, 0), C(XSETBV, 0), U, U, C(VMX, 0), C(TSX, 0), C(TSX, 0), C(SGX, 0) },
-	/* /3: VMRUN VMMCALL VMLOAD VMSAVE STGI CLGI SKINIT INVLPGA */
-	{ C(SVM, 0), C(HYPERCALL, 0), C(SVM, 0), C(SVM, 0), C(SVM, 0), C(SVM, 0), C(SVM, 0),
-	  C(SVM, 0) },
-	/* /4: SMSW */
-	{ C(SMSW, 0, Rv), C(SMSW, 0, Rv), C(SMSW, 0, Rv), C(SMSW, 0, Rv),
-	  C(SMSW, 0, Rv), C(SMSW, 0, Rv), C(SMSW, 0, Rv), C(SMSW, 0, Rv) },
-	/* /5: SERIALIZE (F3 SETSSBSY) - SAVEPREVSSP - UIRET.. RDPKRU WRPKRU */
-	{ C(SERIALIZE, 0), U, U, U, U, U, C(RDPKRU, 0), C(WRPKRU, 0) },
-	/* /6: LMSW */
-	{ C(LMSW, 0, Rw), C(LMSW, 0, Rw), C(LMSW, 0, Rw), C(LMSW, 0, Rw),
-	  C(LMSW, 0, Rw), C(LMSW, 0, Rw), C(LMSW, 0, Rw), C(LMSW, 0, Rw) },
-	/* /7: SWAPGS RDTSCP MONITORX MWAITX CLZERO RDPRU INVLPGB TLBSYNC */
-	{ C(SWAPGS, O64), C(RDTSCP, 0), C(MONITOR, 0), C(MWAIT, 0), C(CLZERO, 0),
-	  C(RDPRU, 0), C(SNP, 0), C(SNP, 0) },
+/* Group 7, register forms: by mandatory prefix, ModRM.reg, ModRM.rm. */
+#define R8(c)	{ c, c, c, c, c, c, c, c }
+/* ENCLV VMCALL VMLAUNCH VMRESUME VMXOFF PCONFIG WRMSRNS - */
+#define G7_0	{ C(SGX, NP), C(HYPERCALL, 0), C(VMX, NP), C(VMX, NP), C(VMX, NP), C(SGX, NP), U, U }
+/* MONITOR MWAIT CLAC STAC TDCALL SEAMRET SEAMOPS ENCLS, SEAMCALL */
+#define G7_1	{ C(MONITOR, 0), C(MWAIT, 0), C(CLAC, NP), C(STAC, NP), U, U, U, C(SGX, NP) }
+#define G7_1_66	{ C(MONITOR, 0), C(MWAIT, 0), U, U, C(VMX, 0), C(VMX, O64), C(VMX, O64), C(VMX, O64) }
+/* XGETBV XSETBV - - VMFUNC XEND XTEST ENCLU */
+#define G7_2	{ C(XGETBV, NP), C(XSETBV, NP), U, U, C(VMX, NP), C(TSX, NP), C(TSX, NP), C(SGX, NP) }
+/* VMRUN VMMCALL VMLOAD VMSAVE STGI CLGI SKINIT INVLPGA */
+#define G7_3	{ C(SVM, 0), C(HYPERCALL, 0), C(SVM, 0), C(SVM, 0), C(SVM, 0), C(SVM, 0), C(SVM, 0), \
+		  C(SVM, 0) }
+#define G7_4	R8(C(SMSW, 0, Rv))
+/* SERIALIZE - - - - - RDPKRU WRPKRU */
+#define G7_5	{ C(SERIALIZE, 0), U, U, U, U, U, C(RDPKRU, 0), C(WRPKRU, 0) }
+/* F3: SETSSBSY - SAVEPREVSSP - UIRET TESTUI CLUI STUI; F2: XSUSLDTRK XRESLDTRK */
+#define G7_5_F3	{ C(CET, 0), U, C(CET, 0), U, C(UINTR, O64), C(UINTR, O64), C(UINTR, O64), \
+		  C(UINTR, O64) }
+#define G7_5_F2	{ C(TSX, 0), C(TSX, 0), U, U, U, U, U, U }
+#define G7_6	R8(C(LMSW, 0, Rw))
+/* SWAPGS RDTSCP MONITORX (F3 MCOMMIT) MWAITX CLZERO RDPRU INVLPGB.. TLBSYNC.. */
+#define G7_7(x)	{ C(SWAPGS, O64), C(RDTSCP, 0), x, C(MWAIT, 0), C(CLZERO, 0), C(RDPRU, 0), \
+		  C(SNP, 0), C(SNP, 0) }
+
+const struct rvm_cell rvm_grp7_rm[RVM_NR_PP][8][8] = {
+	{ G7_0, G7_1, G7_2, G7_3, G7_4, G7_5, G7_6, G7_7(C(MONITOR, 0)) },
+	{ G7_0, G7_1_66, G7_2, G7_3, G7_4, R8(U), G7_6, G7_7(C(MONITOR, 0)) },
+	{ G7_0, G7_1, G7_2, G7_3, G7_4, G7_5_F3, G7_6, G7_7(C(MCOMMIT, 0)) },
+	{ G7_0, G7_1, G7_2, G7_3, G7_4, G7_5_F2, G7_6, G7_7(C(MONITOR, 0)) },
 };
 
 static const struct rvm_cell g8[8] = {
@@ -308,9 +315,9 @@ static const struct rvm_cell g9_reg[4 * 8] = {
 	/* 66 */
 	U, U, U, U, U, U, C(RDRAND, 0, Rv), C(RDSEED, 0, Rv),
 	/* F3: SENDUIPI, RDPID */
-	U, U, U, U, U, U, C(UINTR, O64, Ry), C(RDPID, 0, Rn),
+	U, U, U, U, U, U, C(UINTR, O64, Rd), C(RDPID, 0, Rn),
 	/* F2 */
-	U, U, U, U, U, U, C(RDRAND, 0, Rv), C(RDSEED, 0, Rv),
+	U, U, U, U, U, U, U, U,
 };
 
 static const struct rvm_cell g10[8] = {
@@ -340,7 +347,7 @@ static const struct rvm_cell g15_mem[4 * 8] = {
 	/* 66: CLWB, CLFLUSHOPT */
 	U, U, U, U, U, U, C(CLFLUSH, 0, Mb), C(CLFLUSH, 0, Mb),
 	/* F3: PTWRITE, CLRSSBSY */
-	U, U, U, U, C(SMX, 0, Ey), U, C(CET, 0, Mq), U,
+	U, U, U, U, C(PTWRITE, 0, Ey), U, C(CET, 0, Mq), U,
 	/* F2 */
 	U, U, U, U, U, U, U, U,
 };
@@ -349,12 +356,12 @@ static const struct rvm_cell g15_reg[4 * 8] = {
 	/* none */
 	U, U, U, U, U, C(FENCE, 0), C(FENCE, 0), C(FENCE, 0),
 	/* 66: TPAUSE */
-	U, U, U, U, U, U, C(WAITPKG, 0, Ry), U,
+	U, U, U, U, U, U, C(WAITPKG, 0, Rd), U,
 	/* F3: RDFSBASE.. PTWRITE INCSSP UMONITOR */
 	C(RDFSBASE, O64, Ry), C(RDFSBASE, O64, Ry), C(WRFSBASE, O64, Ry), C(WRFSBASE, O64, Ry),
-	C(SMX, 0, Ey), C(CET, 0, Ry), C(WAITPKG, 0, Ry), U,
+	C(PTWRITE, 0, Ey), C(CET, 0, Ry), C(WAITPKG, 0, Ra), U,
 	/* F2: UMWAIT */
-	U, U, U, U, U, U, C(WAITPKG, 0, Ry), U,
+	U, U, U, U, U, U, C(WAITPKG, 0, Rd), U,
 };
 
 static const struct rvm_cell g16[8] = {
@@ -378,6 +385,27 @@ static const struct rvm_cell g17[8] = {
 	U, U, U, U,
 };
 
+/* VEX 0F38 49: LDTILECFG, STTILECFG; TILERELEASE, TILEZERO */
+#define TL	(VO | O64 | L0 | W0)
+static const struct rvm_cell gt_mem[4 * 8] = {
+	[0] = C(AMX, TL, M64),
+	[8] = C(AMX, TL, M64),
+};
+
+static const struct rvm_cell gt_reg[4 * 8] = {
+	[0] = C(AMX, TL, None),
+	[3 * 8] = C(AMX, TL, Tg), C(AMX, TL, Tg), C(AMX, TL, Tg), C(AMX, TL, Tg),
+	C(AMX, TL, Tg), C(AMX, TL, Tg), C(AMX, TL, Tg), C(AMX, TL, Tg),
+};
+
+/* F3 0F38 D8: AESENCWIDE128KL, AESDECWIDE128KL, AESENCWIDE256KL, AESDECWIDE256KL */
+static const struct rvm_cell gkl_mem[8] = {
+	C(KEYLOCKER, 0, M48), C(KEYLOCKER, 0, M48), C(KEYLOCKER, 0, M64), C(KEYLOCKER, 0, M64),
+};
+
+/* F3 0F3A F0: HRESET, ModRM C0 */
+static const struct rvm_cell ghr_reg[8] = { C(HRESET, 0, Ib) };
+
 static const struct rvm_cell none[4 * 8];
 
 const struct rvm_opgroup rvm_groups[NR_GROUPS] = {
@@ -393,6 +421,7 @@ const struct rvm_opgroup rvm_groups[NR_GROUPS] = {
 	[G12] = { none, g12_reg, true }, [G13] = { none, g12_reg, true },
 	[G14] = { none, g14_reg, true }, [G15] = { g15_mem, g15_reg, true },
 	[G16] = { g16, g16 }, [GP] = { gp_mem, gp_reg }, [G17] = { g17, g17 },
+	[GT] = { gt_mem, gt_reg, true }, [GKL] = { gkl_mem, none }, [GHR] = { none, ghr_reg },
 };
 
 /*

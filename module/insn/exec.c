@@ -358,6 +358,8 @@ static const rvm_exec_fn exec_table[RVM_NR_OPS] = {
 	F(VMX, undefined), F(SVM, undefined), F(SNP, undefined), F(LWP, undefined),
 	F(MONITOR, undefined), F(MWAIT, undefined), F(WAITPKG, undefined),
 	F(UINTR, undefined), F(ENQCMD, undefined), F(TSX, undefined),
+	F(PTWRITE, undefined), F(KEYLOCKER, undefined), F(AMX, undefined), F(FMA4, undefined),
+	F(HRESET, undefined), F(MCOMMIT, undefined),
 	F(CET, undefined), F(MPX, undefined), F(RDPRU, undefined),
 #undef F
 };

@@ -36,12 +36,15 @@ enum {
 	OC_W,		/* ModRM.rm: XMM/YMM or memory */
 	OC_U,		/* ModRM.rm: XMM/YMM only */
 	OC_H,		/* VEX.vvvv: XMM/YMM; absent in the legacy encoding */
+	OC_HR,		/* the same, absent in the memory form too */
 	OC_L,		/* immediate bits 7..4: XMM/YMM */
 	OC_VM,		/* memory with a vector index (VSIB) */
 	OC_P,		/* ModRM.reg: MMX */
 	OC_Q,		/* ModRM.rm: MMX or memory */
 	OC_N,		/* ModRM.rm: MMX only */
 	OC_KG, OC_KR, OC_KE, OC_KH,	/* opmask: reg; rm; rm or memory; vvvv */
+	OC_TG, OC_TR, OC_TH,	/* tile: reg; rm; vvvv */
+	OC_TM,		/* memory that needs a SIB byte */
 };
 
 /* How wide it is; below 65 the bytes themselves. */
@@ -58,6 +61,9 @@ enum {
 	OS_X2, OS_X4, OS_X8,	/* a half, fourth, eighth of it */
 	OS_DD,		/* 8, or 32 with VEX.L (MOVDDUP) */
 	OS_SD,		/* scalar: 8 with VEX.W, else 4 */
+	OS_ASZ,		/* address size */
+	OS_WQ, OS_BD,	/* opmask: 2, or 8 with VEX.W; 1, or 4 */
+	OS_GD,		/* vector of dwords gathered by qwords: half without VEX.W */
 };
 
 #define RVM_OTYPES(T) \
@@ -65,10 +71,12 @@ enum {
 	T(Eb, E, 1, 0) T(Ew, E, 2, 0) T(Ed, E, 4, 0) T(Ev, E, OS_V, 0) T(Ey, E, OS_Y, 0) \
 	T(En, E, OS_N, 0) T(Rb_Mb, EX, 1, 0) T(Rd_Mw, EX, 2, 0) \
 	T(Gb, G, 1, 0) T(Gw, G, 2, 0) T(Gd, G, 4, 0) T(Gv, G, OS_V, 0) T(Gy, G, OS_Y, 0) \
-	T(Gz, G, OS_Z, 0) T(Gn, G, OS_N, 0) T(By, B, OS_Y, 0) \
+	T(Gz, G, OS_Z, 0) T(Gn, G, OS_N, 0) T(Ga, G, OS_ASZ, 0) T(By, B, OS_Y, 0) \
 	T(Rv, R, OS_V, 0) T(Ry, R, OS_Y, 0) T(Rd, R, 4, 0) T(Rn, R, OS_N, 0) T(Rw, R, 2, 0) \
+	T(Ra, R, OS_ASZ, 0) \
 	T(M0, M, 0, 0) T(Mb, M, 1, 0) T(Mw, M, 2, 0) T(Md, M, 4, 0) T(Mq, M, 8, 0) \
-	T(Mt, M, 10, 0) T(Mdq, M, 16, 0) T(M64, M, 64, 0) \
+	T(Mt, M, 10, 0) T(Mdq, M, 16, 0) T(M48, M, 48, 0) T(M64, M, 64, 0) \
+	T(Mwq, M, OS_WQ, 0) T(Mbd, M, OS_BD, 0) T(TM, TM, 0, 0) \
 	T(Mv, M, OS_V, 0) T(My, M, OS_Y, 0) T(Mp, M, OS_P, 0) T(Ma, M, OS_A, 0) \
 	T(Ms, M, OS_S, 0) T(Mqdq, M, OS_DQ, 0) T(Mx, M, OS_X, 0) \
 	T(Zb, Z, 1, 0) T(Zv, Z, OS_V, 0) \
@@ -82,13 +90,15 @@ enum {
 	T(Sw, S, 2, 0) T(ES, SFIX, 2, RVM_ES) T(CS, SFIX, 2, RVM_CS) T(SS, SFIX, 2, RVM_SS) \
 	T(DS, SFIX, 2, RVM_DS) T(FS, SFIX, 2, RVM_FS) T(GS, SFIX, 2, RVM_GS) \
 	T(Cn, C, OS_N, 0) T(Dn, D, OS_N, 0) \
-	T(Vx, V, OS_X, 0) T(Vo, V, 16, 0) T(Hx, H, OS_X, 0) T(Ho, H, 16, 0) T(Lx, L, OS_X, 0) \
+	T(Vx, V, OS_X, 0) T(Vo, V, 16, 0) T(Hx, H, OS_X, 0) T(Ho, H, 16, 0) T(Hr, HR, 16, 0) T(Lx, L, OS_X, 0) T(Lo, L, 16, 0) \
 	T(Ux, U, OS_X, 0) T(Uo, U, 16, 0) T(Wx, W, OS_X, 0) T(Wo, W, 16, 0) T(Wq, W, 8, 0) \
 	T(Wd, W, 4, 0) T(Ww, W, 2, 0) T(Wb, W, 1, 0) T(Wx2, W, OS_X2, 0) T(Wx4, W, OS_X4, 0) \
 	T(Wx8, W, OS_X8, 0) T(Wdd, W, OS_DD, 0) T(Wsd, W, OS_SD, 0) T(VM, VM, OS_SD, 0) \
+	T(W48, W, 48, 0) T(Vg, V, OS_GD, 0) T(Hg, H, OS_GD, 0) \
 	T(Pq, P, 8, 0) T(Qq, Q, 8, 0) T(Qd, Q, 4, 0) T(Nq, N, 8, 0) \
 	T(Kg, KG, 8, 0) T(Kr, KR, 8, 0) T(Kh, KH, 8, 0) T(Kb, KE, 1, 0) T(Kw, KE, 2, 0) \
-	T(Kd, KE, 4, 0) T(Kq, KE, 8, 0)
+	T(Kd, KE, 4, 0) T(Kq, KE, 8, 0) T(Kwq, KE, OS_WQ, 0) T(Kbd, KE, OS_BD, 0) \
+	T(Tg, TG, 0, 0) T(Tr, TR, 0, 0) T(Th, TH, 0, 0)
 
 enum rvm_otype {
 #define T(n, c, s, r) OT_##n,
@@ -110,8 +120,8 @@ enum rvm_otype {
 #define L1	0x0400	/* VEX.L must be 1 */
 #define W0	0x0800	/* VEX.W must be 0 */
 #define W1	0x1000	/* VEX.W must be 1 */
-#define HR	0x2000	/* VEX.vvvv is an operand in the register form only */
-#define X64	0x4000	/* another cell in 64-bit mode */
+#define X64	0x2000	/* another cell in 64-bit mode */
+#define NP	0x4000	/* #UD with 66, F2 or F3 */
 
 /**
  * struct rvm_cell - what one opcode is
@@ -141,7 +151,7 @@ struct rvm_opgroup {
 
 enum rvm_group_nr {
 	G1B, G1V, G1X, G1A, G2B1, G2V1, G2BC, G2VC, G2BI, G2VI, G3B, G3V, G4, G5,
-	G6, G7, G8, G9, G10, G11B, G11V, G12, G13, G14, G15, G16, GP, G17, NR_GROUPS,
+	G6, G7, G8, G9, G10, G11B, G11V, G12, G13, G14, G15, G16, GP, G17, GT, GKL, GHR, NR_GROUPS,
 };
 
 extern const struct rvm_cell rvm_map_1b[256];
@@ -149,7 +159,7 @@ extern const struct rvm_cell rvm_map_0f[256];
 extern const struct rvm_cell rvm_pfx_0f[256][RVM_NR_PP];
 extern const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP];
 extern const struct rvm_cell rvm_pfx_0f3a[256][RVM_NR_PP];
-extern const struct rvm_cell rvm_grp7_rm[8][8];
+extern const struct rvm_cell rvm_grp7_rm[RVM_NR_PP][8][8];
 extern const struct rvm_opgroup rvm_groups[NR_GROUPS];
 extern const struct rvm_cell rvm_cell_movsxd;
 extern const u8 rvm_x87_mem[8][8];

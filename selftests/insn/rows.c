@@ -25,9 +25,9 @@ static u32 forms_of(const struct rvm_cell *c)
 		case OC_E: case OC_EX: case OC_W: case OC_Q: case OC_KE:
 			forms = ROW_MEM | ROW_REG;
 			break;
-		case OC_M: case OC_VM:
+		case OC_M: case OC_VM: case OC_TM:
 			return ROW_MEM;
-		case OC_R: case OC_U: case OC_N: case OC_KR: case OC_C: case OC_D:
+		case OC_R: case OC_U: case OC_N: case OC_KR: case OC_C: case OC_D: case OC_TR:
 			return ROW_REG;
 		}
 	}
@@ -96,14 +96,17 @@ static void add_group(struct row r, u32 nr, u32 flags)
 		if (nr == G7) {
 			r.forms = ROW_MEM;
 			add_cell(r, m, flags);
-			/* register forms of group 7 do not look at the prefix */
-			for (rm = 0; pp == 0 && rm < 8; rm++) {
+			/* of its register forms some do not look at the prefix */
+			for (rm = 0; rm < 8; rm++) {
+				const struct rvm_cell *x = &rvm_grp7_rm[pp][reg][rm];
 				struct row q = r;
 
-				q.pp = ROW_ANY;
+				if (pp && !memcmp(x, &rvm_grp7_rm[0][reg][rm], sizeof(*x)))
+					continue;
+				q.pp = pp ? pp : ROW_ANY;
 				q.rm = rm;
 				q.forms = ROW_REG;
-				add_cell(q, &rvm_grp7_rm[reg][rm], flags);
+				add_cell(q, x, flags);
 			}
 			continue;
 		}
