@@ -22,8 +22,9 @@ bool excluded(const struct rvm_decoded *d)
 	case RVM_OP_RDRAND: case RVM_OP_RDSEED: case RVM_OP_RDPRU: case RVM_OP_WAITPKG:
 	case RVM_OP_SERIALIZE: case RVM_OP_TSX: case RVM_OP_CLZERO: case RVM_OP_MOVDIRI:
 	case RVM_OP_MOVDIR64B: case RVM_OP_ENQCMD: case RVM_OP_SNP: case RVM_OP_CET:
-	case RVM_OP_MPX: case RVM_OP_UINTR: case RVM_OP_SGX: case RVM_OP_SMX: case RVM_OP_LWP:
-	case RVM_OP_CLFLUSH: case RVM_OP_MONITOR: case RVM_OP_MWAIT: case RVM_OP_RDPKRU: case RVM_OP_WRPKRU:
+	case RVM_OP_MPX: case RVM_OP_PTWRITE: case RVM_OP_KEYLOCKER: case RVM_OP_AMX:
+	case RVM_OP_HRESET: case RVM_OP_MCOMMIT: case RVM_OP_UINTR: case RVM_OP_SGX: case RVM_OP_SMX: case RVM_OP_LWP:
+	case RVM_OP_MONITOR: case RVM_OP_MWAIT: case RVM_OP_RDPKRU: case RVM_OP_WRPKRU:
 	/* CR0.MP and TS: the kernel's */
 	case RVM_OP_FWAIT:
 		return true;
