@@ -439,6 +439,8 @@ int rvm_x_cmpxchg8b(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u32 size = d->opnd[0].size, half = size / 2;
 	u64 expect[2], found[2], new_val[2], gla;
 
+	if (size == 16 && (insn->hide & RVM_HIDE_CX16))
+		return rvm_x_ud(insn);
 	/* alignment comes before the canonical form, which may mean #SS */
 	gla = rvm_ea(insn, d) + (d->seg >= RVM_FS ? cpu->seg[d->seg].base : 0);
 	if (size == 16 && (gla & 15))
@@ -478,6 +480,8 @@ int rvm_x_adx(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u32 size = d->opnd[0].size;
 	u64 src, fl, res;
 
+	if (insn->hide & RVM_HIDE_ADX)
+		return rvm_x_ud(insn);
 	TRY(rvm_opnd_read(insn, d, 1, &src));
 	res = rvm_alu_adc(size, rvm_reg_read(cpu, d->opnd[0].reg, size), src,
 			  !!(cpu->rflags & flag), &fl);
@@ -494,6 +498,8 @@ int rvm_x_crc32(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u64 src;
 	u32 crc;
 
+	if (insn->hide & RVM_HIDE_CRC32)
+		return rvm_x_ud(insn);
 	TRY(rvm_opnd_read(insn, d, 1, &src));
 	crc = cpu->gpr[d->opnd[0].reg >> 3];
 	for (i = 0; i < 8 * size; i++)

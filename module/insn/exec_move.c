@@ -45,6 +45,8 @@ int rvm_x_movbe(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	u64 v;
 
+	if (insn->hide & RVM_HIDE_MOVBE)
+		return rvm_x_ud(insn);
 	TRY(rvm_opnd_read(insn, d, 1, &v));
 	return rvm_opnd_write(insn, d, 0, swap_bytes(v, d->osize));
 }

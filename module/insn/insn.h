@@ -232,10 +232,8 @@ struct rvm_insn {
 #define RVM_HIDE_RDTSCP		(1u << 7)
 #define RVM_HIDE_RDPID		(1u << 8)
 #define RVM_HIDE_CX16		(1u << 9)
-#define RVM_HIDE_LONG		(1u << 10)	/* SYSCALL outside long mode too */
 #define RVM_HIDE_SMAP		(1u << 11)
 #define RVM_HIDE_INVPCID	(1u << 12)
-#define RVM_HIDE_XSAVE		(1u << 13)
 #define RVM_HIDE_RDRAND		(1u << 14)
 #define RVM_HIDE_RDSEED		(1u << 15)
 #define RVM_HIDE_CLFLUSHOPT	(1u << 16)

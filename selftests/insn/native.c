@@ -816,7 +816,6 @@ static void features(void)
 	hide |= c & bit_MOVBE ? 0 : RVM_HIDE_MOVBE;
 	hide |= c & bit_SSE4_2 ? 0 : RVM_HIDE_CRC32;
 	hide |= c & bit_CMPXCHG16B ? 0 : RVM_HIDE_CX16;
-	hide |= c & bit_OSXSAVE ? 0 : RVM_HIDE_XSAVE;
 	__cpuid_count(7, 0, a, b, c, d);
 	hide |= b & bit_BMI ? 0 : RVM_HIDE_BMI1;
 	hide |= b & bit_BMI2 ? 0 : RVM_HIDE_BMI2;
