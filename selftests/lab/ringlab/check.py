@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """make check: every test, host-side ones first, then those in emulated hosts."""
 
+import concurrent.futures
 import fnmatch
+import os
 import subprocess
 import time
 
-from . import boot, build, dkms, guest, kernels, ktap, table
+from . import boot, build, dkms, guest, kernels, ktap, table, tools
 from .ktap import Result
 from .paths import TOP
 from .say import LabError, say
@@ -154,6 +156,59 @@ class Batch:
                           for line in job.dirty]
 
 
+def _run_batch(report, numbered, hosts):
+    """Run a numbered group of tests on its host."""
+    number, group = numbered
+    batch = Batch(report, group, hosts[group[0].host].options, f"{group[0].host}#{number}")
+    batch.run()
+    return batch
+
+
+class Aside:
+    """Runs the long groups one after the other beside everything else.
+
+    What they say is held back until finish(), which also helps: with the rest
+    done, whoever is free takes the next group.
+    """
+
+    def __init__(self, groups, hosts):
+        self._hosts = hosts
+        self._groups = groups
+        self._pool = concurrent.futures.ThreadPoolExecutor(max_workers=1)
+        self._futures = []
+
+    def __enter__(self):
+        if (os.cpu_count() or 1) > 1 and self._groups:
+            tools.image()		# what both sides would build at the same time
+            self._futures = [self._pool.submit(self._held, g) for g in self._groups]
+        return self
+
+    def __exit__(self, *why):
+        for future in self._futures:
+            future.cancel()
+        self._pool.shutdown()
+
+    def _held(self, numbered):
+        held = ktap.Held()
+        return held, _run_batch(held, numbered, self._hosts)
+
+    def finish(self, report):
+        """Batches of all groups, reported in their order."""
+        if not self._futures:
+            return [_run_batch(report, g, self._hosts) for g in self._groups]
+        report.remark("the long boots: " + ", ".join(t.name for _, g in self._groups for t in g))
+        done = {}
+        for at in reversed(range(len(self._groups))):
+            if self._futures[at].cancel():
+                done[at] = self._held(self._groups[at])
+        batches = []
+        for at, future in enumerate(self._futures):
+            held, batch = done[at] if at in done else future.result()
+            held.release(report)
+            batches.append(batch)
+        return batches
+
+
 def _wanted(name, patterns):
     return not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)
 
@@ -169,24 +224,23 @@ def check(patterns):
             build.make("-C", folder, target)
     tests, hosts = table.load(build.selftests())
     tests = [t for t in tests if _wanted(t.name, patterns)]
-    if any(hosts[t.host][0].modules != "kvm-amd" for t in tests):
+    if any(hosts[t.host].options.modules != "kvm-amd" for t in tests):
         build.module()
-    groups = list(table.batches(tests, hosts))
+    groups = list(enumerate(table.batches(tests, hosts), 1))
     with_dkms = _wanted("dkms", patterns)
     if not host_side and not tests and not with_dkms:
         raise LabError(f"no test matches {' '.join(patterns)}")
     report = ktap.Report(len(host_side) + len(tests) + len(groups) + with_dkms)
-    deaths = no_verdict = 0
-    for name, folder, _ in host_side:
-        _host_side(report, name, folder)
-    if with_dkms:
-        report.add("dkms", dkms.results(report.nested))
-    for number, group in enumerate(groups, 1):
-        label = f"{group[0].host}#{number}"
-        batch = Batch(report, group, hosts[group[0].host][0], label)
-        batch.run()
-        deaths += batch.deaths
-        no_verdict += batch.no_verdict
+    with Aside([g for g in groups if hosts[g[1][0].host].aside], hosts) as aside:
+        for name, folder, _ in host_side:
+            _host_side(report, name, folder)
+        if with_dkms:
+            report.add("dkms", dkms.results(report.nested))
+        batches = [_run_batch(report, group, hosts) for group in groups
+                   if not hosts[group[1][0].host].aside]
+        batches += aside.finish(report)
+    deaths = sum(b.deaths for b in batches)
+    no_verdict = sum(b.no_verdict for b in batches)
     report.remark(f"took {time.monotonic() - started:.0f} s; the emulator died {deaths} times, "
                   f"{no_verdict} tests without a verdict")
     report.close()

@@ -11,7 +11,7 @@ from .table import launch_script
 DEFAULT_GUESTS = ("686", "amd64")
 DEADLINE = 180
 # A mode that needs no hardware is shown on a host that has none; it is slow.
-NO_HARDWARE = {"interp": 900}		# and its deadline
+NO_HARDWARE = {"interp": 2400}		# and its deadline
 ATTEMPTS = 2		# of which the emulator may spoil all but one
 
 

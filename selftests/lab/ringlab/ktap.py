@@ -120,3 +120,27 @@ class Report:
             self.remark(f"failed: {result.name}: {result.why}".rstrip(": "))
         self._line(f"{self.counts['ok']} passed, {self.counts['failed']} failed, "
                    f"{self.counts['skipped']} skipped")
+
+
+class Held:
+    """What one part of a run would report, kept until it is its turn."""
+
+    def __init__(self):
+        self._held = []
+
+    def nested(self, text):
+        """As Report.nested()."""
+        self._held.append(("nested", (text,)))
+
+    def remark(self, text):
+        """As Report.remark()."""
+        self._held.append(("remark", (text,)))
+
+    def add(self, name, results):
+        """As Report.add()."""
+        self._held.append(("add", (name, results)))
+
+    def release(self, report):
+        """Give it all to @report."""
+        for method, arguments in self._held:
+            getattr(report, method)(*arguments)

@@ -19,6 +19,15 @@ DEFAULT_BATCH = 4
 
 
 @dataclasses.dataclass
+class Host:
+    """A kind of emulated host."""
+
+    options: HostOptions
+    batch: int		# tests that one boot carries
+    aside: bool		# long: beside the other tests, where the machine has a CPU for it
+
+
+@dataclasses.dataclass
 class Test:
     """One test of the table.  What it needs in the host is in @files."""
 
@@ -112,14 +121,15 @@ def _expand(entry, programs):
 
 
 def load(programs):
-    """(tests in order, {host name: (options, batch size)})"""
+    """(tests in order, {host name: Host})"""
     with open(LAB / "tests.toml", "rb") as handle:
         table = tomllib.load(handle)
     hosts = {}
     for name, words in table["host"].items():
         batch = words.pop("batch", DEFAULT_BATCH)
+        aside = words.pop("aside", False)
         try:
-            hosts[name] = (HostOptions(**words).check(), batch)
+            hosts[name] = Host(HostOptions(**words).check(), batch, aside)
         except TypeError as why:
             raise LabError(f"tests.toml: host {name}: {why}") from why
     tests = [t for entry in table["test"] for t in _expand(entry, programs)]
@@ -133,7 +143,7 @@ def batches(tests, hosts):
     """Consecutive tests on the same kind of host, in groups one boot can carry."""
     group = []
     for test in tests:
-        if group and (test.host != group[0].host or len(group) >= hosts[test.host][1]):
+        if group and (test.host != group[0].host or len(group) >= hosts[test.host].batch):
             yield group
             group = []
         group.append(test)
