@@ -2,6 +2,8 @@
 /*
  * The one place where the parts that also build in userspace (module/insn/,
  * module/cpu/state.h, module/mmu/walk.c) learn which world they are in.
+ * hostmem.h is its other half, for those that reach guest memory directly: the
+ * kernel headers which that takes bring macros with the names of callbacks.
  */
 #ifndef RVM_SHIM_H
 #define RVM_SHIM_H

@@ -9,13 +9,13 @@
 
 #include "exec.h"
 
-/* AH as LAHF left it, AL as SETO did. */
+/* The flags in AX, where they are in RFLAGS: LAHF's in AL, OF as bit 3 of AH. */
+#define RVM_GET_FLAGS	"lahf\n\tseto %%al\n\tshl $3, %%al\n\trol $8, %%ax"
+
 static __always_inline u64 rvm_flags_of(u32 ax)
 {
-	return (ax >> 8 & 0xd5) | (ax & 1) << 11;
+	return ax & RVM_FL_ARITH;
 }
-
-#define RVM_GET_FLAGS	"lahf\n\tseto %%al"
 
 #define RVM_ALU2_SIZE(ins, pre, t, d, s, cf)					\
 	do {									\

@@ -3,7 +3,7 @@
  * The interpreter's frame: fetch, decode, dispatch, commit; and the memory
  * access every execute function goes through.
  */
-#include "exec.h"
+#include "tlb.h"
 
 /* ---- faults ---- */
 
@@ -97,11 +97,49 @@ static u32 below_wrap(const struct rvm_insn *insn, u64 gla, u32 len)
 	return len;
 }
 
+/* Single accesses of the host's where the guest's would be. */
+static bool host_read(u64 host, void *buf, u32 len)
+{
+	u64 v;
+
+	switch (len) {
+	case 1:
+	case 2:
+	case 4:
+	case 8:
+		if (!rvm_host_load(host, &v, len))
+			return false;
+		memcpy(buf, &v, len);
+		return true;
+	default:
+		return rvm_host_read(host, buf, len);
+	}
+}
+
+static bool host_write(u64 host, const void *buf, u32 len)
+{
+	u64 v = 0;
+
+	switch (len) {
+	case 1:
+	case 2:
+	case 4:
+	case 8:
+		memcpy(&v, buf, len);
+		return rvm_host_store(host, v, len);
+	default:
+		return rvm_host_write(host, buf, len);
+	}
+}
+
 int rvm_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
 {
 	u32 part = below_wrap(insn, gla, len);
+	u64 host;
 
 	acc |= RVM_ACC_READ;
+	if (rvm_tlb_find(insn, gla, len, RVM_TLB_READ, acc, &host) && host_read(host, buf, len))
+		return 0;
 	if (likely(part == len))
 		return insn->ops->read(insn, gla, buf, len, acc);
 	TRY(insn->ops->read(insn, gla, buf, part, acc));
@@ -111,8 +149,11 @@ int rvm_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
 int rvm_probe(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)
 {
 	u32 part = below_wrap(insn, gla, len);
+	u64 host;
 
 	acc |= RVM_ACC_WRITE;
+	if (rvm_tlb_find(insn, gla, len, RVM_TLB_WRITE, acc, &host))
+		return 0;
 	if (likely(part == len))
 		return insn->ops->probe_write(insn, gla, len, acc);
 	TRY(insn->ops->probe_write(insn, gla, part, acc));
@@ -122,13 +163,45 @@ int rvm_probe(struct rvm_insn *insn, u64 gla, u32 len, u32 acc)
 int rvm_write(struct rvm_insn *insn, u64 gla, const void *buf, u32 len, u32 acc)
 {
 	u32 part = below_wrap(insn, gla, len);
+	u64 host;
 
 	acc |= RVM_ACC_WRITE;
+	if (rvm_tlb_find(insn, gla, len, RVM_TLB_WRITE, acc, &host) && host_write(host, buf, len))
+		return 0;
 	if (likely(part == len))
 		return insn->ops->write(insn, gla, buf, len, acc);
 	TRY(rvm_probe(insn, gla, len, acc));
 	TRY(insn->ops->write(insn, gla, buf, part, acc));
 	return insn->ops->write(insn, 0, (const u8 *)buf + part, len - part, acc);
+}
+
+int rvm_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new_val, u32 len, u32 acc)
+{
+	u64 host, found[2] = { 0 }, val[2] = { 0 };
+	bool done = false;
+
+	/* A locked access that is not aligned may be anything but cheap for the
+	 * host, or not be allowed at all (#AC on split locks): the callback's. */
+	acc |= RVM_ACC_READ | RVM_ACC_WRITE | RVM_ACC_LOCKED;
+	if ((gla & (len - 1)) || !rvm_tlb_find(insn, gla, len, RVM_TLB_WRITE, acc, &host))
+		return insn->ops->cmpxchg_mem(insn, gla, old, new_val, len, acc);
+	memcpy(found, old, len);
+	memcpy(val, new_val, len);
+	switch (len) {
+	case 1:
+	case 2:
+	case 4:
+	case 8:
+		done = rvm_host_cmpxchg(host, found, val[0], len);
+		break;
+	case 16:
+		done = !(insn->hide & RVM_HIDE_CX16) && rvm_host_cmpxchg16(host, found, val);
+		break;
+	}
+	if (unlikely(!done))
+		return insn->ops->cmpxchg_mem(insn, gla, old, new_val, len, acc);
+	memcpy(old, found, len);
+	return 0;
 }
 
 int rvm_read_sys(struct rvm_insn *insn, u64 gla, void *buf, u32 len)
@@ -145,7 +218,7 @@ int rvm_write_sys(struct rvm_insn *insn, u64 gla, const void *buf, u32 len)
 	return rvm_write(insn, gla, buf, len, RVM_ACC_IMPLICIT);
 }
 
-int rvm_opnd_read_mem(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 *val)
+int rvm_opnd_read_slow(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 *val)
 {
 	u64 gla;
 
@@ -153,7 +226,7 @@ int rvm_opnd_read_mem(struct rvm_insn *insn, const struct rvm_decoded *d, u32 si
 	return rvm_read_val(insn, gla, val, size, 0);
 }
 
-int rvm_opnd_write_mem(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 val)
+int rvm_opnd_write_slow(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 val)
 {
 	u64 gla;
 
@@ -161,11 +234,34 @@ int rvm_opnd_write_mem(struct rvm_insn *insn, const struct rvm_decoded *d, u32 s
 	return rvm_write(insn, gla, &val, size, 0);
 }
 
+int rvm_opnd_read_mem(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 *val)
+{
+	u64 host;
+
+	if (likely(rvm_hot_addr(insn, d->seg, rvm_ea(insn, d), size, RVM_TLB_READ, &host))) {
+		*val = 0;
+		if (host_read(host, val, size))
+			return 0;
+	}
+	return rvm_opnd_read_slow(insn, d, size, val);
+}
+
+int rvm_opnd_write_mem(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 val)
+{
+	u64 host;
+
+	if (likely(rvm_hot_addr(insn, d->seg, rvm_ea(insn, d), size, RVM_TLB_WRITE, &host)) &&
+	    host_write(host, &val, size))
+		return 0;
+	return rvm_opnd_write_slow(insn, d, size, val);
+}
+
 int rvm_rmw_begin_at(struct rvm_insn *insn, struct rvm_rmw *m, u64 gla, u32 size, bool lock)
 {
 	u32 acc = lock ? RVM_ACC_LOCKED : 0;
 
 	m->gla = gla;
+	m->host = 0;
 	m->size = size;
 	m->lock = lock;
 	m->tries = 0;
@@ -188,8 +284,7 @@ int rvm_rmw_end(struct rvm_insn *insn, struct rvm_rmw *m, u64 val)
 
 	if (!m->lock || below_wrap(insn, m->gla, m->size) != m->size)
 		return rvm_write(insn, m->gla, &val, m->size, 0);
-	TRY(insn->ops->cmpxchg_mem(insn, m->gla, &found, &val, m->size,
-			       RVM_ACC_READ | RVM_ACC_WRITE | RVM_ACC_LOCKED));
+	TRY(rvm_cmpxchg(insn, m->gla, &found, &val, m->size, 0));
 	if (found == m->old)
 		return 0;
 	m->old = found;
@@ -241,39 +336,6 @@ int rvm_check_rip(struct rvm_insn *insn, u64 rip)
 		return rvm_x_gp0(insn);
 	}
 	return 0;
-}
-
-bool rvm_cond(u64 f, u32 cc)
-{
-	bool r;
-
-	switch (cc >> 1 & 7) {
-	case 0:
-		r = f & RVM_FL_OF;
-		break;
-	case 1:
-		r = f & RVM_FL_CF;
-		break;
-	case 2:
-		r = f & RVM_FL_ZF;
-		break;
-	case 3:
-		r = f & (RVM_FL_CF | RVM_FL_ZF);
-		break;
-	case 4:
-		r = f & RVM_FL_SF;
-		break;
-	case 5:
-		r = f & RVM_FL_PF;
-		break;
-	case 6:
-		r = !(f & RVM_FL_SF) != !(f & RVM_FL_OF);
-		break;
-	default:
-		r = !(f & RVM_FL_SF) != !(f & RVM_FL_OF) || (f & RVM_FL_ZF);
-		break;
-	}
-	return r != (cc & 1);
 }
 
 int rvm_check_io(struct rvm_insn *insn, u16 port, u32 size)
@@ -379,7 +441,12 @@ u32 rvm_insn_mode(const struct rvm_insn *insn)
 	return decode_mode(insn);
 }
 
-int rvm_insn_exec(struct rvm_insn *insn, const struct rvm_decoded *d)
+rvm_exec_fn rvm_exec_of(u32 op)
+{
+	return exec_table[op];
+}
+
+int rvm_exec_commit(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	struct rvm_cpu *cpu = insn->cpu;
 	u64 next = rvm_next_rip(insn, d);
@@ -447,6 +514,12 @@ static int fetch(struct rvm_insn *insn, u32 want)
 		return rvm_x_unhandled(insn, "no instruction bytes");
 	insn->nr_bytes += got;
 	return 0;
+}
+
+int rvm_insn_exec(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	rvm_hot_refresh(insn);
+	return rvm_exec_commit(insn, d);
 }
 
 static int fetch_decode(struct rvm_insn *insn, struct rvm_decoded *d)

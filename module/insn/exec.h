@@ -21,6 +21,7 @@ enum {
 	RVM_X_IRET,		/* RIP is set, RF is what the image said */
 	RVM_X_SHADOW_STI,	/* interrupts are held off for one instruction */
 	RVM_X_SHADOW_SS,
+	RVM_X_DONE,		/* all is committed, RIP too */
 };
 
 typedef int (*rvm_exec_fn)(struct rvm_insn *insn, const struct rvm_decoded *d);
@@ -74,32 +75,30 @@ static __always_inline u64 rvm_sext(u64 v, u32 size)
 /* @off is a byte offset in gpr[], as in struct rvm_operand. */
 static __always_inline u64 rvm_reg_read(const struct rvm_cpu *cpu, u32 off, u32 size)
 {
-	u64 v = cpu->gpr[off >> 3];
+	/* only for a byte it is not a multiple of 8 */
+	const u64 *p = (const void *)((const u8 *)cpu->gpr + off);
 
 	if (size == 8)
-		return v;
+		return *p;
 	if (size == 4)
-		return (u32)v;
+		return (u32)*p;
 	if (size == 2)
-		return (u16)v;
-	return (u8)(v >> ((off & 1) * 8));
+		return (u16)*p;
+	return *(const u8 *)p;
 }
 
 static __always_inline void rvm_reg_write(struct rvm_cpu *cpu, u32 off, u32 size, u64 v)
 {
-	u64 *p = &cpu->gpr[off >> 3];
+	void *p = (u8 *)cpu->gpr + off;
 
-	if (size == 8) {
-		*p = v;
-	} else if (size == 4) {
-		*p = (u32)v;
-	} else if (size == 2) {
-		*p = (*p & ~0xffffull) | (u16)v;
-	} else {
-		u32 shift = (off & 1) * 8;
-
-		*p = (*p & ~(0xffull << shift)) | (u64)(u8)v << shift;
-	}
+	if (size == 8)
+		*(u64 *)p = v;
+	else if (size == 4)
+		*(u64 *)p = (u32)v;
+	else if (size == 2)
+		*(u16 *)p = v;
+	else
+		*(u8 *)p = v;
 }
 
 /* A register named by its number, with @size bytes used. */
@@ -178,6 +177,8 @@ static __always_inline int rvm_linear(struct rvm_insn *insn, const struct rvm_de
 int rvm_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc);
 int rvm_write(struct rvm_insn *insn, u64 gla, const void *buf, u32 len, u32 acc);
 int rvm_probe(struct rvm_insn *insn, u64 gla, u32 len, u32 acc);
+/* Atomic, as rvm_insn_ops.cmpxchg_mem. */
+int rvm_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new_val, u32 len, u32 acc);
 
 static __always_inline int rvm_read_val(struct rvm_insn *insn, u64 gla, u64 *val, u32 len, u32 acc)
 {
@@ -196,6 +197,8 @@ static __always_inline int rvm_mem_addr(struct rvm_insn *insn, const struct rvm_
 int rvm_read_sys(struct rvm_insn *insn, u64 gla, void *buf, u32 len);
 int rvm_write_sys(struct rvm_insn *insn, u64 gla, const void *buf, u32 len);
 
+int rvm_opnd_read_slow(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 *val);
+int rvm_opnd_write_slow(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 val);
 int rvm_opnd_read_mem(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 *val);
 int rvm_opnd_write_mem(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u64 val);
 
@@ -229,6 +232,34 @@ static __always_inline int rvm_opnd_write(struct rvm_insn *insn, const struct rv
 	return rvm_opnd_write_mem(insn, d, o->size, val);
 }
 
+/* ---- translations ---- */
+
+/*
+ * A new CR3 counts at once, for a task switch goes on in the new address space.
+ * Other changes of control registers are found by rvm_hot_refresh().
+ */
+static inline int rvm_set_cr(struct rvm_insn *insn, u32 nr, u64 val)
+{
+	TRY(insn->ops->set_cr(insn, nr, val));
+	if (nr == 3)
+		rvm_insn_flush(insn);
+	return 0;
+}
+
+static inline int rvm_invlpg(struct rvm_insn *insn, u64 gla)
+{
+	TRY(insn->ops->invlpg(insn, gla));
+	rvm_insn_flush(insn);
+	return 0;
+}
+
+static inline int rvm_flush_tlb(struct rvm_insn *insn)
+{
+	TRY(insn->ops->flush_tlb(insn));
+	rvm_insn_flush(insn);
+	return 0;
+}
+
 /* ---- read-modify-write ---- */
 
 /*
@@ -242,6 +273,7 @@ static __always_inline int rvm_opnd_write(struct rvm_insn *insn, const struct rv
 
 struct rvm_rmw {
 	u64 gla;
+	u64 host;	/* where it is, or 0: not to be accessed directly */
 	u64 old;
 	u32 size;
 	u32 tries;
@@ -292,7 +324,39 @@ int rvm_pop(struct rvm_insn *insn, struct rvm_stack *s, u32 size, u64 *val);
 /* Check and set a new RIP within the present code segment. */
 int rvm_check_rip(struct rvm_insn *insn, u64 rip);
 
-bool rvm_cond(u64 rflags, u32 cc);
+/* Condition codes (SDM vol. 1 appendix B) */
+static __always_inline bool rvm_cond(u64 f, u32 cc)
+{
+	bool r;
+
+	switch (cc >> 1 & 7) {
+	case 0:
+		r = f & RVM_FL_OF;
+		break;
+	case 1:
+		r = f & RVM_FL_CF;
+		break;
+	case 2:
+		r = f & RVM_FL_ZF;
+		break;
+	case 3:
+		r = f & (RVM_FL_CF | RVM_FL_ZF);
+		break;
+	case 4:
+		r = f & RVM_FL_SF;
+		break;
+	case 5:
+		r = f & RVM_FL_PF;
+		break;
+	case 6:
+		r = !(f & RVM_FL_SF) != !(f & RVM_FL_OF);
+		break;
+	default:
+		r = !(f & RVM_FL_SF) != !(f & RVM_FL_OF) || (f & RVM_FL_ZF);
+		break;
+	}
+	return r != (cc & 1);
+}
 
 /* #GP(0) unless CPL is 0; in real mode always allowed, in V86 never. */
 static inline int rvm_need_cpl0(struct rvm_insn *insn)

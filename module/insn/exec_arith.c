@@ -3,6 +3,7 @@
  * Integer arithmetic and logic.
  */
 #include "alu.h"
+#include "forms.h"
 
 enum { ALU_ADD, ALU_OR, ALU_ADC, ALU_SBB, ALU_AND, ALU_SUB, ALU_XOR };
 
@@ -456,8 +457,7 @@ int rvm_x_cmpxchg8b(struct rvm_insn *insn, const struct rvm_decoded *d)
 		expect[1] = new_val[1] = 0;
 	}
 	memcpy(found, expect, sizeof(found));
-	TRY(insn->ops->cmpxchg_mem(insn, gla, found, new_val, size,
-			       RVM_ACC_READ | RVM_ACC_WRITE | RVM_ACC_LOCKED));
+	TRY(rvm_cmpxchg(insn, gla, found, new_val, size, 0));
 	if (found[0] == expect[0] && found[1] == expect[1]) {
 		rvm_set_flags(cpu, RVM_FL_ZF, RVM_FL_ZF);
 		return 0;
@@ -602,4 +602,103 @@ int rvm_x_daa(struct rvm_insn *insn, const struct rvm_decoded *d)
 int rvm_x_das(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	return daa_das(insn, -1);
+}
+
+/* ---- particular forms ---- */
+
+/*
+ * Two operands.  @store: of CMP and TEST only the flags remain.  A destination
+ * in memory is looked up once, for writing.
+ */
+static __always_inline bool arith_form(struct rvm_insn *insn, const struct rvm_decoded *d, u32 op,
+				       bool store, enum rvm_form to, enum rvm_form from, u32 size)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	u64 dst, src, res, fl, host, cf = cpu->rflags & RVM_FL_CF;
+
+	if (!rvm_form_read(insn, d, 1, from, size, &src))
+		return false;
+	if (to == RVM_F_REG)
+		dst = rvm_reg_read(cpu, d->opnd[0].reg, size);
+	else if (!rvm_form_addr(insn, d, to, size, store ? RVM_TLB_WRITE : RVM_TLB_READ, &host) ||
+		 unlikely(!rvm_host_load(host, &dst, size)))
+		return false;
+	res = alu2(op, size, dst, src, cf, &fl);
+	if (store && to == RVM_F_REG)
+		rvm_reg_write(cpu, d->opnd[0].reg, size, res);
+	else if (store && unlikely(!rvm_host_store(host, res, size)))
+		return false;
+	rvm_set_flags(cpu, RVM_FL_ARITH, fl);
+	return true;
+}
+
+#define ARITHS_OF(X, op, name, alu, store, size) \
+	X(op, name, alu, store, REG, REG, size) X(op, name, alu, store, REG, IMM, size) \
+	X(op, name, alu, store, REG, MEM, size) X(op, name, alu, store, REG, BASE64, size) \
+	X(op, name, alu, store, REG, BASE32, size) X(op, name, alu, store, MEM, REG, size) \
+	X(op, name, alu, store, BASE64, REG, size) X(op, name, alu, store, BASE32, REG, size) \
+	X(op, name, alu, store, MEM, IMM, size) X(op, name, alu, store, BASE64, IMM, size) \
+	X(op, name, alu, store, BASE32, IMM, size)
+#define ARITHS(X, op, name, alu, store) \
+	ARITHS_OF(X, op, name, alu, store, 1) ARITHS_OF(X, op, name, alu, store, 4) \
+	ARITHS_OF(X, op, name, alu, store, 8)
+#define ALL_ARITHS(X) \
+	ARITHS(X, ADD, add, ALU_ADD, true) ARITHS(X, SUB, sub, ALU_SUB, true) \
+	ARITHS(X, AND, and, ALU_AND, true) ARITHS(X, OR, or, ALU_OR, true) \
+	ARITHS(X, XOR, xor, ALU_XOR, true) \
+	ARITHS(X, CMP, cmp, ALU_SUB, false) ARITHS(X, TEST, test, ALU_AND, false)
+
+#define X(op, name, alu, store, to, from, size) \
+static int name##_##to##_##from##size(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	if (unlikely(!arith_form(insn, d, alu, store, RVM_F_##to, RVM_F_##from, size))) \
+		return rvm_x_##name(insn, d); \
+	return 0; \
+}
+ALL_ARITHS(X)
+#undef X
+
+static const struct rvm_formed ariths[] = {
+#define X(op, name, alu, store, to, from, size) \
+	{ RVM_OP_##op, { RVM_F_##to, RVM_F_##from }, { size, size }, name##_##to##_##from##size },
+	ALL_ARITHS(X)
+#undef X
+};
+
+#define ALL_UNARIES(X) \
+	X(inc, ALU_INC, 4) X(inc, ALU_INC, 8) X(dec, ALU_DEC, 4) X(dec, ALU_DEC, 8)
+
+/* INC and DEC of a register */
+#define X(name, alu, size) \
+static int name##_reg##size(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	struct rvm_cpu *cpu = insn->cpu; \
+	u64 fl, v = alu1(alu, size, rvm_reg_read(cpu, d->opnd[0].reg, size), &fl); \
+\
+	rvm_reg_write(cpu, d->opnd[0].reg, size, v); \
+	rvm_set_flags(cpu, RVM_FL_ARITH & ~RVM_FL_CF, fl); \
+	return 0; \
+}
+ALL_UNARIES(X)
+#undef X
+
+rvm_exec_fn rvm_pick_arith(const struct rvm_decoded *d)
+{
+	/* locked: compare and exchange, and again */
+	if (d->prefix & RVM_P_LOCK)
+		return NULL;
+	switch (d->op) {
+	case RVM_OP_ADD: case RVM_OP_SUB: case RVM_OP_AND: case RVM_OP_OR: case RVM_OP_XOR:
+	case RVM_OP_CMP: case RVM_OP_TEST:
+		return rvm_pick(d, ariths, ARRAY_SIZE(ariths));
+	case RVM_OP_INC:
+	case RVM_OP_DEC:
+		if (d->opnd[0].kind != RVM_K_REG)
+			return NULL;
+		if (d->opnd[0].size == 4)
+			return d->op == RVM_OP_INC ? inc_reg4 : dec_reg4;
+		return d->opnd[0].size != 8 ? NULL : d->op == RVM_OP_INC ? inc_reg8 : dec_reg8;
+	default:
+		return NULL;
+	}
 }

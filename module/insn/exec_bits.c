@@ -3,6 +3,7 @@
  * Shifts, rotates, bit tests and bit manipulation.
  */
 #include "alu.h"
+#include "forms.h"
 
 /*
  * The count is taken modulo 32 (64 for 8-byte operands); a count of zero
@@ -446,4 +447,44 @@ int rvm_x_shiftx(struct rvm_insn *insn, const struct rvm_decoded *d)
 		v = (u64)((s64)rvm_sext(v, size) >> n);
 	rvm_reg_write(insn->cpu, d->opnd[0].reg, size, v);
 	return 0;
+}
+
+/* ---- particular forms ---- */
+
+#define ALL_SHIFTS(X) X(shl, 4) X(shl, 8) X(shr, 4) X(shr, 8) X(sar, 4) X(sar, 8)
+
+/* A register by a count in the instruction that is not zero */
+#define X(name, size) \
+static int name##_reg##size(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	u32 n = (d->opnd[1].kind == RVM_K_ONE ? 1 : d->imm) & (size == 8 ? 63 : 31); \
+	struct rvm_cpu *cpu = insn->cpu; \
+	u64 fl, v = rvm_alu_##name(size, rvm_reg_read(cpu, d->opnd[0].reg, size), n, 0, &fl); \
+\
+	rvm_reg_write(cpu, d->opnd[0].reg, size, v); \
+	rvm_set_flags(cpu, RVM_FL_ARITH, fl); \
+	return 0; \
+}
+ALL_SHIFTS(X)
+#undef X
+
+rvm_exec_fn rvm_pick_bits(const struct rvm_decoded *d)
+{
+	u32 size = d->opnd[0].size;
+
+	if (d->opnd[0].kind != RVM_K_REG || (size != 4 && size != 8) ||
+	    d->opnd[1].kind == RVM_K_REG)
+		return NULL;
+	if (d->opnd[1].kind == RVM_K_IMM && !(d->imm & (size == 8 ? 63 : 31)))
+		return NULL;
+	switch (d->op) {
+	case RVM_OP_SHL:
+		return size == 4 ? shl_reg4 : shl_reg8;
+	case RVM_OP_SHR:
+		return size == 4 ? shr_reg4 : shr_reg8;
+	case RVM_OP_SAR:
+		return size == 4 ? sar_reg4 : sar_reg8;
+	default:
+		return NULL;
+	}
 }

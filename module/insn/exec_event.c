@@ -4,6 +4,7 @@
  * calls (SDM vol. 3 chapter 6, §5.8.7, §21.3; APM vol. 2 chapter 8, §6.1).
  */
 #include "segment.h"
+#include "tlb.h"
 
 /* ---- software interrupts ---- */
 
@@ -262,6 +263,7 @@ int rvm_insn_deliver(struct rvm_insn *insn, const struct rvm_fault *event, u32 l
 			(ev.vector != RVM_DB || (ev.dr6 & RVM_DR6_BD));
 	int rc;
 
+	rvm_hot_refresh(insn);
 	if (!rvm_is_64bit(cpu))
 		rip = (u32)rip;
 	if (ev.vector == RVM_PF && !external && !ev.soft)

@@ -2,7 +2,7 @@
 /*
  * Moves, the stack, and near control flow.
  */
-#include "exec.h"
+#include "forms.h"
 
 int rvm_x_mov(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
@@ -395,4 +395,214 @@ int rvm_x_bound(struct rvm_insn *insn, const struct rvm_decoded *d)
 	if (index < low || index > high)
 		return rvm_x_fault_noerr(insn, RVM_BR);
 	return 0;
+}
+
+/* ---- particular forms ---- */
+
+/* MOV and MOVZX: a value from operand 1 to operand 0 */
+#define MOVS_OF(X, op, size) \
+	X(op, REG, size, REG, size) X(op, REG, size, IMM, size) X(op, REG, size, MEM, size) \
+	X(op, REG, size, BASE64, size) X(op, REG, size, BASE32, size) \
+	X(op, MEM, size, REG, size) X(op, BASE64, size, REG, size) X(op, BASE32, size, REG, size) \
+	X(op, MEM, size, IMM, size) X(op, BASE64, size, IMM, size) X(op, BASE32, size, IMM, size)
+#define MOVZXS_OF(X, to, from) \
+	X(MOVZX, REG, to, REG, from) X(MOVZX, REG, to, MEM, from) \
+	X(MOVZX, REG, to, BASE64, from) X(MOVZX, REG, to, BASE32, from)
+#define ALL_MOVS(X) \
+	MOVS_OF(X, MOV, 1) MOVS_OF(X, MOV, 2) MOVS_OF(X, MOV, 4) MOVS_OF(X, MOV, 8) \
+	MOVZXS_OF(X, 4, 1) MOVZXS_OF(X, 4, 2)
+
+#define X(op, to, to_size, from, from_size) \
+static int op##_##to##to_size##_##from##from_size(struct rvm_insn *insn, \
+						  const struct rvm_decoded *d) \
+{ \
+	u64 v; \
+\
+	if (unlikely(!rvm_form_read(insn, d, 1, RVM_F_##from, from_size, &v) || \
+		     !rvm_form_write(insn, d, 0, RVM_F_##to, to_size, v))) \
+		return rvm_x_mov(insn, d); \
+	return 0; \
+}
+ALL_MOVS(X)
+#undef X
+
+static const struct rvm_formed movs[] = {
+#define X(op, to, to_size, from, from_size) \
+	{ RVM_OP_##op, { RVM_F_##to, RVM_F_##from }, { to_size, from_size }, \
+	  op##_##to##to_size##_##from##from_size },
+	ALL_MOVS(X)
+#undef X
+};
+
+/*
+ * Near branches with the operand size that the code has by itself, to a target
+ * on the page they are on: it is inside the segment, and canonical.
+ */
+static __always_inline bool near_branch(const struct rvm_insn *insn, const struct rvm_decoded *d,
+					u64 *rip)
+{
+	*rip = (insn->cpu->rip + d->len + d->imm) & insn->hot.rip_mask;
+	return *rip - insn->hot.win_rip < insn->hot.win_len;
+}
+
+static bool natural_branch(const struct rvm_decoded *d)
+{
+	return d->opnd[0].kind == RVM_K_REL &&
+	       d->osize == (rvm_code64(d) ? 8 : (d->mode & RVM_DEC_SIZE) == RVM_DEC_32 ? 4 : 0);
+}
+
+static int jmp_near(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 rip;
+
+	if (unlikely(!near_branch(insn, d, &rip)))
+		return rvm_x_jmp(insn, d);
+	insn->cpu->rip = rip;
+	return RVM_X_JUMPED;
+}
+
+#define ALL_CCS(X) \
+	X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+
+#define X(cc) \
+static int jcc##cc(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	u64 rip; \
+\
+	if (!rvm_cond(insn->cpu->rflags, cc)) \
+		return 0; \
+	if (unlikely(!near_branch(insn, d, &rip))) \
+		return rvm_x_jcc(insn, d); \
+	insn->cpu->rip = rip; \
+	return RVM_X_JUMPED; \
+}
+ALL_CCS(X)
+#undef X
+
+static const rvm_exec_fn jccs[16] = {
+#define X(cc) jcc##cc,
+	ALL_CCS(X)
+#undef X
+};
+
+/*
+ * The stack in 64-bit code, with operands of 8 bytes; and in 32-bit code with a
+ * stack pointer and operands of 4, which is what @size stands for.
+ */
+static __always_inline bool stack_addr(const struct rvm_insn *insn, u64 sp, u32 size, u32 kind,
+				       u64 *host)
+{
+	if (size == 8)
+		return rvm_hot_lookup(insn, sp, 8, kind, host);
+	return (insn->cpu->seg[RVM_SS].attr & RVM_SEG_DB) &&
+	       rvm_hot_addr(insn, RVM_SS, (u32)sp, 4, kind, host);
+}
+
+static __always_inline bool push_hot(struct rvm_insn *insn, u32 size, u64 val)
+{
+	u64 sp = insn->cpu->gpr[RVM_RSP] - size, host;
+
+	if (unlikely(!stack_addr(insn, sp, size, RVM_TLB_WRITE, &host) ||
+		     !rvm_host_store(host, val, size)))
+		return false;
+	rvm_reg_write(insn->cpu, RVM_RSP * 8, size, sp);
+	return true;
+}
+
+/* rSP is the caller's to move. */
+static __always_inline bool pop_hot(const struct rvm_insn *insn, u32 size, u64 *val)
+{
+	u64 host;
+
+	return likely(stack_addr(insn, insn->cpu->gpr[RVM_RSP], size, RVM_TLB_READ, &host)) &&
+	       likely(rvm_host_load(host, val, size));
+}
+
+#define X(size) \
+static int push_reg##size(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	if (unlikely(!push_hot(insn, size, rvm_reg_read(insn->cpu, d->opnd[0].reg, size)))) \
+		return rvm_x_push(insn, d); \
+	return 0; \
+} \
+static int push_imm##size(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	return unlikely(!push_hot(insn, size, d->imm)) ? rvm_x_push(insn, d) : 0; \
+} \
+static int pop_reg##size(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	struct rvm_cpu *cpu = insn->cpu; \
+	u64 v; \
+\
+	if (unlikely(!pop_hot(insn, size, &v))) \
+		return rvm_x_pop(insn, d); \
+	/* POP rSP: the value popped wins */ \
+	rvm_reg_write(cpu, RVM_RSP * 8, size, cpu->gpr[RVM_RSP] + size); \
+	rvm_reg_write(cpu, d->opnd[0].reg, size, v); \
+	return 0; \
+} \
+static int call_near##size(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	u64 rip, next = (insn->cpu->rip + d->len) & insn->hot.rip_mask; \
+\
+	if (unlikely(!near_branch(insn, d, &rip) || !push_hot(insn, size, next))) \
+		return rvm_x_call(insn, d); \
+	insn->cpu->rip = rip; \
+	return RVM_X_JUMPED; \
+} \
+static int ret_near##size(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	struct rvm_cpu *cpu = insn->cpu; \
+	u64 rip; \
+\
+	if (unlikely(!pop_hot(insn, size, &rip) || rvm_check_rip(insn, rip))) \
+		return rvm_x_ret(insn, d); \
+	rvm_reg_write(cpu, RVM_RSP * 8, size, cpu->gpr[RVM_RSP] + size + d->imm); \
+	cpu->rip = rip; \
+	return RVM_X_JUMPED; \
+}
+X(4)
+X(8)
+#undef X
+
+static rvm_exec_fn pick_stack(const struct rvm_decoded *d)
+{
+	bool c64 = rvm_code64(d);
+
+	if (d->osize != (c64 ? 8 : 4))
+		return NULL;
+	switch (d->op) {
+	case RVM_OP_PUSH:
+		if (d->opnd[0].kind == RVM_K_REG)
+			return c64 ? push_reg8 : push_reg4;
+		if (d->opnd[0].kind == RVM_K_IMM)
+			return c64 ? push_imm8 : push_imm4;
+		return NULL;
+	case RVM_OP_POP:
+		return d->opnd[0].kind != RVM_K_REG ? NULL : c64 ? pop_reg8 : pop_reg4;
+	case RVM_OP_CALL:
+		return !natural_branch(d) ? NULL : c64 ? call_near8 : call_near4;
+	default:
+		return c64 ? ret_near8 : ret_near4;
+	}
+}
+
+rvm_exec_fn rvm_pick_move(const struct rvm_decoded *d)
+{
+	switch (d->op) {
+	case RVM_OP_MOV:
+	case RVM_OP_MOVZX:
+		return rvm_pick(d, movs, ARRAY_SIZE(movs));
+	case RVM_OP_JCC:
+		return natural_branch(d) ? jccs[d->opcode & 15] : NULL;
+	case RVM_OP_JMP:
+		return natural_branch(d) ? jmp_near : NULL;
+	case RVM_OP_PUSH:
+	case RVM_OP_POP:
+	case RVM_OP_CALL:
+	case RVM_OP_RET:
+		return pick_stack(d);
+	default:
+		return NULL;
+	}
 }

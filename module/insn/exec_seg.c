@@ -72,8 +72,7 @@ int rvm_desc_mark(struct rvm_insn *insn, struct rvm_desc *d, u32 bits)
 		u8 found = old;
 
 		new_val = old | bits;
-		TRY(insn->ops->cmpxchg_mem(insn, gla, &found, &new_val, 1, RVM_ACC_READ |
-				       RVM_ACC_WRITE | RVM_ACC_IMPLICIT | RVM_ACC_LOCKED));
+		TRY(rvm_cmpxchg(insn, gla, &found, &new_val, 1, RVM_ACC_IMPLICIT));
 		if (found == old) {
 			d->raw |= (u64)bits << 40;
 			return 0;

@@ -276,7 +276,7 @@ int rvm_x_mov_to_cr(struct rvm_insn *insn, const struct rvm_decoded *d)
 
 	TRY(rvm_need_cpl0(insn));
 	TRY(rvm_opnd_read(insn, d, 1, &v));
-	return insn->ops->set_cr(insn, d->opnd[0].reg, v);
+	return rvm_set_cr(insn, d->opnd[0].reg, v);
 }
 
 /* DR4, DR5 are names of DR6, DR7 unless CR4.DE (SDM vol. 3 §17.2.2). */
@@ -319,7 +319,7 @@ int rvm_x_mov_to_dr(struct rvm_insn *insn, const struct rvm_decoded *d)
 int rvm_x_clts(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	TRY(rvm_need_cpl0(insn));
-	return insn->ops->set_cr(insn, 0, insn->cpu->cr0 & ~RVM_CR0_TS);
+	return rvm_set_cr(insn, 0, insn->cpu->cr0 & ~RVM_CR0_TS);
 }
 
 /* Sets PE, MP, EM, TS; PE cannot be cleared. */
@@ -329,7 +329,7 @@ int rvm_x_lmsw(struct rvm_insn *insn, const struct rvm_decoded *d)
 
 	TRY(rvm_need_cpl0(insn));
 	TRY(rvm_opnd_read(insn, d, 0, &v));
-	return insn->ops->set_cr(insn, 0, (cr0 & ~0xeull) | (v & 0xf));
+	return rvm_set_cr(insn, 0, (cr0 & ~0xeull) | (v & 0xf));
 }
 
 /* SGDT, SIDT, SLDT, STR, SMSW outside ring 0 */
@@ -397,7 +397,7 @@ int rvm_x_invlpg(struct rvm_insn *insn, const struct rvm_decoded *d)
 		gla += cpu->seg[d->seg].base;
 	if (rvm_code64(d) && !rvm_canonical(gla, cpu->cr4 & RVM_CR4_LA57))
 		return 0;
-	return insn->ops->invlpg(insn, gla);
+	return rvm_invlpg(insn, gla);
 }
 
 /*
@@ -425,8 +425,8 @@ int rvm_x_invpcid(struct rvm_insn *insn, const struct rvm_decoded *d)
 	if (type == 0 && !rvm_canonical(desc[1], cpu->cr4 & RVM_CR4_LA57))
 		return rvm_x_gp0(insn);
 	if (type == 0 && desc[0] == pcid)
-		return insn->ops->invlpg(insn, desc[1]);
-	return insn->ops->flush_tlb(insn);
+		return rvm_invlpg(insn, desc[1]);
+	return rvm_flush_tlb(insn);
 }
 
 int rvm_x_wbinvd(struct rvm_insn *insn, const struct rvm_decoded *d)

@@ -168,7 +168,7 @@ static int enter_task(struct rvm_insn *insn, const struct tss_layout *l, const u
 	struct rvm_xstack s;
 
 	if (l->cr3 && rvm_is_paging(cpu))
-		TRY(insn->ops->set_cr(insn, 3, get(tss, l->cr3, 4)));
+		TRY(rvm_set_cr(insn, 3, get(tss, l->cr3, 4)));
 	TRY(load_task_segs(insn, l, tss));
 	if (error >= 0) {
 		rvm_xstack_begin(insn, &s);
@@ -259,7 +259,7 @@ int rvm_task_switch(struct rvm_insn *insn, u16 sel, enum rvm_task_how how, u64 n
 	cpu->cpl = cpu->rflags & RVM_FL_VM ? 3 : cpu->seg[RVM_CS].sel & 3;
 	cpu->dr7 &= ~0x155ull;		/* local breakpoints */
 	cpu->int_shadow = 0;
-	TRY(insn->ops->set_cr(insn, 0, cpu->cr0 | RVM_CR0_TS));
+	TRY(rvm_set_cr(insn, 0, cpu->cr0 | RVM_CR0_TS));
 
 	rc = enter_task(insn, new_l, tss, error);
 	if (rc)

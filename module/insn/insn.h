@@ -160,6 +160,18 @@ struct rvm_insn_ops {
 	/* VMCALL/VMMCALL; the callee may change GPRs through insn->cpu */
 	int (*hypercall)(struct rvm_insn *insn);
 
+	/*
+	 * Optional; used with insn->cache only.  Where is the page of @gla?  The
+	 * callee translates as it would for an access (@acc: one of READ, WRITE,
+	 * FETCH, with IMPLICIT where it applies; accessed and dirty bits are set)
+	 * and gives the host address of the page's first byte, for access through
+	 * rvm_host_*() of cpu/hostmem.h until the next rvm_insn_flush().  Anything but
+	 * RVM_INSN_OK: this page is to be accessed through the callbacks above,
+	 * which also report the fault if there is one: devices, and pages whose
+	 * writes are logged.
+	 */
+	int (*map)(struct rvm_insn *insn, u64 gla, u32 acc, u64 *host);
+
 	/* Optional: an iteration of a REP string instruction is committed, more
 	 * follow in the same step.  A replay log starts anew here, for struct
 	 * rvm_cpu already holds what the accesses so far have done. */
@@ -171,6 +183,52 @@ struct rvm_insn_ops {
  * use the accessors below.  See decode.h for the operand description.
  */
 struct rvm_decoded;
+
+struct rvm_insn_cache;
+struct rvm_tlb_entry;
+struct rvm_cached_insn;
+
+/*
+ * What follows from struct rvm_cpu and is looked at in every instruction:
+ * derived anew wherever it may have changed (tlb.h).
+ */
+struct rvm_hot {
+	/*
+	 * Data segments: an offset whose last byte lies below @rlim (@wlim) may be
+	 * read (written) without further checks.  Zero where the rules are more
+	 * complicated; beyond every offset in 64-bit mode, for no address that is
+	 * not canonical is ever found in the TLB.
+	 */
+	struct {
+		u64 base, rlim, wlim, unused;
+	} seg[6];
+	u64 gla_mask, rip_mask;
+
+	/* the TLB for accesses at this CPL, and what completes a tag */
+	const struct rvm_tlb_entry *tlb;
+	u64 tlb_mask, tlb_gen;
+
+	/* The code page: RIP of its first byte, or of the first one inside CS; how
+	 * many of its bytes may be executed; how many of these begin eight others;
+	 * and where they are. */
+	u64 win_rip, win_len, win_fast, win_host;
+	u64 win_salt;
+	struct rvm_cached_insn *win_slots;
+	u32 win_mode, win_ctx;
+	u64 win_base;		/* CS.base, CS.limit that it was made with */
+	u32 win_limit;
+
+	/* control registers that the TLB's entries were made with */
+	u64 cr0, cr3, cr4, efer;
+	bool a20_masked;
+
+	int rc;			/* what fetching ended in */
+};
+
+/* What the caches did, for tuning */
+struct rvm_insn_counts {
+	u64 flush, map, map_failed, window, decode, cross, uncached;
+};
 
 /**
  * struct rvm_insn - one vCPU's interpreter
@@ -195,6 +253,9 @@ struct rvm_decoded;
  * @xcomp: RVM_NR_XCOMP components, from 2 on; the owner's
  * @x87: see there; an owner whose guest uses the unit by itself clears it before
  *   a step, and calls rvm_insn_settle_x87() after it
+ * @cache: translations and decoded instructions, or NULL: see rvm_insn_cache_init()
+ * @hot: the interpreter's own
+ * @counts: what the cache did
  * @buf: the interpreter's own, for batched string I/O
  */
 struct rvm_insn {
@@ -214,10 +275,14 @@ struct rvm_insn {
 	bool tf_after;
 	u32 hide;
 	enum rvm_insn_watch watch;
-	u32 budget, left;
+	u32 budget;
+	s32 left;
 	u8 *fpu_area;
 	const struct rvm_xcomp *xcomp;
 	struct rvm_x87 x87;
+	struct rvm_insn_cache *cache;
+	struct rvm_hot hot;
+	struct rvm_insn_counts counts;
 	u8 buf[RVM_INSN_BUF];
 };
 
@@ -258,7 +323,7 @@ int rvm_insn_step(struct rvm_insn *insn);
 
 /**
  * rvm_insn_run - execute up to @budget instructions from CS:RIP on
- * @budget: at least 1
+ * @budget: at least 1, at most INT_MAX
  * @done: how many were executed to their end; those that returned RVM_INSN_HALT count
  *
  * As rvm_insn_step() in a loop.  The first result that is not RVM_INSN_OK ends
@@ -283,6 +348,24 @@ static inline void rvm_insn_stop(struct rvm_insn *insn)
 	insn->budget -= insn->left;
 	insn->left = 0;
 }
+
+/**
+ * rvm_insn_cache_size, rvm_insn_cache_init - make an interpreter fast
+ * @mem: memory of that size, the owner's; aligned to a page, with any contents
+ *
+ * Without it every access goes through the callbacks and every instruction is
+ * decoded where it is met: right for one instruction now and then.  With it
+ * ops->map must be there, and the owner calls rvm_insn_flush() whenever what it
+ * answered is void: the guest-physical map changed, a slot's writes are to be
+ * logged from now on, INVLPG came from elsewhere.  Changes of struct rvm_cpu,
+ * and what the guest's instructions do, are seen without help.
+ */
+size_t rvm_insn_cache_size(void);
+void rvm_insn_cache_init(struct rvm_insn *insn, void *mem);
+
+/* Forget all translations.  From the thread that runs the interpreter, or while
+ * it does not run. */
+void rvm_insn_flush(struct rvm_insn *insn);
 
 /**
  * rvm_insn_deliver - give the guest an exception or interrupt

@@ -274,6 +274,9 @@ static bool null_with_rpl(const struct rvm_decoded *d)
 	return sel && sel < 4;
 }
 
+/* Half of the cases run with what the interpreter keeps between instructions. */
+static struct rvm_insn_cache *cache;
+
 enum { CANNOT, ENDED };
 
 static int interpret(struct tcase *t, struct outcome *o)
@@ -286,6 +289,7 @@ static int interpret(struct tcase *t, struct outcome *o)
 	*c = blank_cpu;
 	load_cpu(t);
 	w.hit_foreign = false;
+	w.insn.cache = t->key & 1 ? cache : NULL;
 	for (i = 0; i < w.nr_regions; i++)
 		w.region[i].accesses = 0;
 	memset(o, 0, sizeof(*o));
@@ -304,7 +308,7 @@ static int interpret(struct tcase *t, struct outcome *o)
 		rc = rvm_insn_fetch_decode_to(&w.insn, &d);
 		o->last = d;
 		if (!rc) {
-			u32 slices = 0;
+			u32 slices = 0, done;
 
 			if (excluded(&d) || (o->unknown && reads_flags(&d)))
 				return CANNOT;
@@ -328,7 +332,8 @@ static int interpret(struct tcase *t, struct outcome *o)
 			if (o->wild && rounds > 1 && d.op != RVM_OP_INT3)
 				return CANNOT;
 			do {
-				rc = rvm_insn_exec(&w.insn, &d);
+				rc = w.insn.cache ? rvm_insn_run(&w.insn, 1, &done) :
+				     rvm_insn_exec(&w.insn, &d);
 			} while (rc == RVM_INSN_RETRY && !tf && ++slices < 100000);
 			if (rc != RVM_INSN_UNHANDLED && !w.hit_foreign)
 				record(&d, rc == RVM_INSN_FAULT);
@@ -863,7 +868,7 @@ static int make_memory(void)
 				     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 		if (mem[r].native != (void *)mem[r].start)
 			return -1;
-		mem[r].shadow = malloc(mem[r].len);
+		mem[r].shadow = aligned_alloc(0x1000, mem[r].len);
 		mem[r].base = malloc(mem[r].len);
 		if (!mem[r].shadow || !mem[r].base)
 			return -1;
@@ -875,7 +880,10 @@ static int make_memory(void)
 			return -1;
 		world_region(&w, mem[r].start, mem[r].len, mem[r].shadow, mem[r].prot & PROT_WRITE);
 		w.region[w.nr_regions - 1].noexec = !(mem[r].prot & PROT_EXEC);
+		w.region[w.nr_regions - 1].counted = r == R_CODE;
 	}
+	world_cache(&w, true);
+	cache = w.insn.cache;
 	return 0;
 }
 

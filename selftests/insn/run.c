@@ -27,7 +27,8 @@ static void check(bool ok, const char *what, int line)
 
 static void result(const char *name)
 {
-	printf("%sok %d %s\n", all ? "" : "not ", ++nr, name);
+	printf("%sok %d %s%s\n", all ? "" : "not ", ++nr, name,
+	       w.insn.cache ? "_cached" : "");
 	failed |= !all;
 	all = true;
 }
@@ -141,14 +142,19 @@ static void stops(void)
 
 int main(void)
 {
+	int i;
+
 	world_init(&w);
 	world_region(&w, CODE, LEN, code, true);
 	world_region(&w, DATA, LEN, data, true);
 	all = true;
-	printf("KTAP version 1\n1..4\n");
-	ends();
-	single_step();
-	watches();
-	stops();
+	printf("KTAP version 1\n1..8\n");
+	for (i = 0; i < 2; i++) {
+		world_cache(&w, i);
+		ends();
+		single_step();
+		watches();
+		stops();
+	}
 	return failed;
 }

@@ -209,6 +209,25 @@ static int op_fetch(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 *got
 	return 0;
 }
 
+/* Whole pages of a region; none while accesses are counted or replayed. */
+static int op_map(struct rvm_insn *insn, u64 gla, u32 acc, u64 *host)
+{
+	struct world *w = world_of(insn);
+	struct region *r = find(w, gla);
+
+	if (gla & 0xfff)
+		abort();
+	if (w->replay || w->exit_at || !r || gla + 0x1000 - r->start > r->len ||
+	    ((uintptr_t)&r->mem[gla - r->start] & 0xfff))
+		return RVM_INSN_UNHANDLED;
+	if (acc & RVM_ACC_FETCH ? r->noexec :
+	    r->counted || ((acc & RVM_ACC_WRITE) && !r->writable))
+		return RVM_INSN_UNHANDLED;
+	*host = (uintptr_t)&r->mem[gla - r->start];
+	w->mapped++;
+	return 0;
+}
+
 static int op_pio_in(struct rvm_insn *insn, u16 port, u32 size, u32 count, void *data)
 {
 	struct world *w = world_of(insn);
@@ -354,6 +373,7 @@ static const struct rvm_insn_ops ops = {
 	.probe_read = op_probe_read,
 	.cmpxchg_mem = op_cmpxchg,
 	.fetch = op_fetch,
+	.map = op_map,
 	.pio_in = op_pio_in,
 	.pio_out = op_pio_out,
 	.set_cr = op_set_cr,
@@ -379,6 +399,18 @@ void world_init(struct world *w)
 	w->insn.cpu = &w->cpu;
 	w->insn.ops = &ops;
 	w->insn.priv = w;
+}
+
+void world_cache(struct world *w, bool on)
+{
+	static void *mem;
+
+	if (!mem)
+		mem = aligned_alloc(0x1000, (rvm_insn_cache_size() + 0xfff) & ~0xfffull);
+	if (on)
+		rvm_insn_cache_init(&w->insn, mem);
+	else
+		w->insn.cache = NULL;
 }
 
 void world_region(struct world *w, u64 start, u32 len, u8 *mem, bool writable)

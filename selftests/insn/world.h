@@ -15,6 +15,7 @@ struct region {
 	bool writable;
 	bool noexec;
 	u32 accesses;		/* by data accesses that met this region */
+	bool counted;		/* every data access is: none through the cache */
 };
 
 #define MAX_REGIONS	8
@@ -45,11 +46,14 @@ struct world {
 
 	struct unit_image *unit;	/* FPU registers, see unit.h; NULL: no unit */
 
+	u64 mapped;		/* pages given to the interpreter's TLB */
 	u64 port_sum;		/* what went through ports, mixed */
 	bool stop_at_out;	/* OUT ends a run */
 };
 
 void world_init(struct world *w);
+/* With translations and decoded instructions cached, or without. */
+void world_cache(struct world *w, bool on);
 void world_region(struct world *w, u64 start, u32 len, u8 *mem, bool writable);
 
 /* xorshift64*: seeds are printed, so that a case can be run again */

@@ -1,0 +1,179 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * The software TLB: filling and forgetting; and what the interpreter derives
+ * from the CPU's state to find things in it quickly.
+ */
+#include "tlb.h"
+
+#define TLB_GENS	0xfff		/* 1..TLB_GENS; 0 matches nothing */
+
+#define HOT_CR0		(RVM_CR0_PG | RVM_CR0_WP)
+
+/* Without a cache every lookup ends here. */
+static const struct rvm_tlb_entry nothing;
+
+size_t rvm_insn_cache_size(void)
+{
+	return sizeof(struct rvm_insn_cache);
+}
+
+void rvm_insn_cache_init(struct rvm_insn *insn, void *mem)
+{
+	u32 i, j;
+
+	insn->cache = mem;
+	memset(mem, 0, sizeof(struct rvm_insn_cache));
+	insn->cache->gen = 1;
+	for (i = 0; i < ARRAY_SIZE(insn->cache->insn); i++)
+		for (j = 0; j < RVM_DECODED; j++)
+			insn->cache->insn[i][j].want = ~0ull;
+	memset(&insn->hot, 0, sizeof(insn->hot));
+	insn->hot.win_mode = ~0u;
+}
+
+void rvm_insn_flush(struct rvm_insn *insn)
+{
+	struct rvm_insn_cache *c = insn->cache;
+
+	if (!c)
+		return;
+	insn->counts.flush++;
+	if (++c->gen > TLB_GENS) {
+		memset(c->tlb, 0, sizeof(c->tlb));
+		c->gen = 1;
+	}
+	insn->hot.tlb_gen = c->gen;
+	insn->hot.win_len = 0;
+	insn->hot.win_fast = 0;
+}
+
+static u32 context(const struct rvm_cpu *cpu, u32 acc)
+{
+	if (acc & RVM_ACC_IMPLICIT)
+		return RVM_TLB_SUPER;
+	if (cpu->cpl == 3)
+		return RVM_TLB_USER;
+	return (cpu->rflags & RVM_FL_AC) && (cpu->cr4 & RVM_CR4_SMAP) ?
+	       RVM_TLB_SUPER_AC : RVM_TLB_SUPER;
+}
+
+bool rvm_tlb_find(struct rvm_insn *insn, u64 gla, u32 len, u32 kind, u32 acc, u64 *host)
+{
+	static const u32 acc_of[] = { RVM_ACC_READ, RVM_ACC_WRITE, RVM_ACC_FETCH };
+	struct rvm_insn_cache *c = insn->cache;
+	struct rvm_tlb_entry *e;
+	u64 page = gla & ~0xfffull, at;
+
+	if (!c || (gla & 0xfff) + len > 0x1000 || (insn->watch_data && kind != RVM_TLB_EXEC))
+		return false;
+	e = &c->tlb[context(insn->cpu, acc)][gla >> 12 & (RVM_TLB_SIZE - 1)];
+	if (likely(rvm_tlb_match(e, gla, len, kind, c->gen))) {
+		*host = gla + e->add;
+		return true;
+	}
+	if (insn->ops->map(insn, page, acc_of[kind] | (acc & RVM_ACC_IMPLICIT), &at)) {
+		insn->counts.map_failed++;
+		return false;
+	}
+	insn->counts.map++;
+	/* Rights granted to another page, or to this one elsewhere, go. */
+	if (e->add != at - page || ((e->tag[0] | e->tag[1] | e->tag[2]) != (page | c->gen)))
+		memset(e->tag, 0, sizeof(e->tag));
+	e->tag[kind] = page | c->gen;
+	if (kind == RVM_TLB_WRITE)
+		e->tag[RVM_TLB_READ] = page | c->gen;
+	e->add = at - page;
+	*host = gla + e->add;
+	return true;
+}
+
+/* #AC is looked for where an address is made, so none may come from the TLB. */
+static bool aligned_only(const struct rvm_cpu *cpu)
+{
+	return (cpu->rflags & RVM_FL_AC) && (cpu->cr0 & RVM_CR0_AM) && cpu->cpl == 3;
+}
+
+/* Offsets that need no further checks; see struct rvm_hot. */
+static void hot_segments(struct rvm_hot *hot, const struct rvm_cpu *cpu, bool code64,
+			 bool intel)
+{
+	bool prot = rvm_is_protmode(cpu), types = prot && !(cpu->rflags & RVM_FL_VM);
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(hot->seg); i++) {
+		const struct rvm_seg *s = &cpu->seg[i];
+		u64 lim = (u64)s->limit + 1;
+		bool w = true, r = true;
+
+		if (code64) {
+			hot->seg[i].base = i >= RVM_FS ? s->base : 0;
+			lim = ~0ull;
+			/* where the offset has to be canonical itself: the lower half is */
+			if (hot->seg[i].base && !intel)
+				lim = cpu->cr4 & RVM_CR4_LA57 ? 1ull << 56 : 1ull << 47;
+			hot->seg[i].rlim = lim;
+			hot->seg[i].wlim = lim;
+			continue;
+		}
+		if (types) {
+			w = (s->attr & (RVM_SEG_CODE | RVM_SEG_W)) == RVM_SEG_W;
+			r = (s->attr & (RVM_SEG_CODE | RVM_SEG_W)) != RVM_SEG_CODE;
+		}
+		if ((s->attr & RVM_SEG_UNUSABLE) ||
+		    (prot && (s->attr & (RVM_SEG_CODE | RVM_SEG_E)) == RVM_SEG_E))
+			lim = 0;
+		hot->seg[i].base = s->base;
+		hot->seg[i].rlim = r ? lim : 0;
+		hot->seg[i].wlim = w ? lim : 0;
+	}
+}
+
+void rvm_hot_refresh(struct rvm_insn *insn)
+{
+	const struct rvm_cpu *cpu = insn->cpu;
+	const struct rvm_seg *cs = &cpu->seg[RVM_CS];
+	struct rvm_insn_cache *c = insn->cache;
+	struct rvm_hot *hot = &insn->hot;
+	bool code64 = rvm_is_64bit(cpu);
+	u32 mode, ctx;
+
+	hot->gla_mask = code64 ? ~0ull : 0xffffffff;
+	hot->rip_mask = code64 ? ~0ull : 0xffffffff;
+	hot_segments(hot, cpu, code64, insn->intel);
+	if (!c) {
+		hot->tlb = &nothing;
+		hot->tlb_mask = 0;
+		hot->tlb_gen = 1;
+		return;
+	}
+	/* CPL and AC choose the context; all else that a walk depends on is here. */
+	if (((hot->cr0 ^ cpu->cr0) & HOT_CR0) | (hot->cr3 ^ cpu->cr3) | (hot->cr4 ^ cpu->cr4) |
+	    (hot->efer ^ cpu->efer) | (u64)(hot->a20_masked ^ cpu->a20_masked)) {
+		hot->cr0 = cpu->cr0;
+		hot->cr3 = cpu->cr3;
+		hot->cr4 = cpu->cr4;
+		hot->efer = cpu->efer;
+		hot->a20_masked = cpu->a20_masked;
+		rvm_insn_flush(insn);
+	}
+	ctx = context(cpu, 0);
+	mode = rvm_insn_mode(insn);
+	if (ctx != hot->win_ctx || mode != hot->win_mode || hot->win_base != cs->base ||
+	    hot->win_limit != cs->limit) {
+		hot->win_ctx = ctx;
+		hot->win_mode = mode;
+		hot->win_slots = c->insn[mode & RVM_DEC_SIZE];
+		hot->win_base = cs->base;
+		hot->win_limit = cs->limit;
+		hot->win_len = 0;
+		hot->win_fast = 0;
+	}
+	hot->tlb_gen = c->gen;
+	if (unlikely(insn->watch_data || aligned_only(cpu))) {
+		hot->tlb = &nothing;
+		hot->tlb_mask = 0;
+	} else {
+		hot->tlb = c->tlb[ctx];
+		hot->tlb_mask = (RVM_TLB_SIZE - 1) * sizeof(*hot->tlb);
+	}
+}
