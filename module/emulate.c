@@ -252,6 +252,28 @@ static int rvm_op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void 
 	return r;
 }
 
+/*
+ * The page for rvm_insn_cache's translations.  Good as long as the memslots are
+ * (rvm_slice_begin()).  Writes that are logged go through rvm_gpa_write(), one by
+ * one.
+ */
+static int rvm_op_map(struct rvm_insn *insn, u64 gla, u32 acc, u64 *host)
+{
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	unsigned long hva;
+	u64 gpa;
+	int r;
+
+	r = rvm_walk(v, gla, acc, &gpa, &insn->fault);
+	if (r)
+		return r;
+	r = rvm_gpa_host(v->vm, gpa, acc & RVM_ACC_WRITE, &hva);
+	if (r)
+		return RVM_INSN_UNHANDLED;
+	*host = hva;
+	return RVM_INSN_OK;
+}
+
 static int rvm_op_fetch(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 *got)
 {
 	struct rvm_vcpu *v = insn_vcpu(insn);
@@ -501,6 +523,7 @@ static const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.probe_read	= rvm_op_probe_read,
 	.cmpxchg_mem	= rvm_op_cmpxchg,
 	.fetch		= rvm_op_fetch,
+	.map		= rvm_op_map,
 	.pio_in		= rvm_op_pio_in,
 	.pio_out	= rvm_op_pio_out,
 	.set_cr		= rvm_op_set_cr,

@@ -353,11 +353,8 @@ static int rvm_read_dirty_log(struct rvm_vm *vm, const struct kvm_dirty_log *log
 	}
 	/* What is still written through a stale translation must be in the pages
 	 * before the client, told that they are dirty, copies them. */
-	if (flush || vm->mode->slice)
+	if (flush)
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
-	/* Software translations: a slice under way has not looked. */
-	if (vm->mode->slice)
-		synchronize_srcu_expedited(&vm->srcu);
 
 	if (copy_to_user(log->dirty_bitmap, buf, words * sizeof(long))) {
 		/* Not delivered, so still dirty. */
@@ -491,6 +488,25 @@ int rvm_gpa_write(struct rvm_vm *vm, u64 gpa, const void *buf, u32 len)
 	}
 	srcu_read_unlock(&vm->srcu, idx);
 	return err;
+}
+
+/**
+ * rvm_gpa_host - where a guest page is in the owner's address space
+ * @vm: the VM; vm->srcu held, and the answer is good while it is
+ * @gpa: page aligned
+ * @write: the page is to be written, any number of times
+ * @hva: result
+ *
+ * 0; -ENXIO as rvm_gpa_write(), and where each write has to be logged.
+ */
+int rvm_gpa_host(struct rvm_vm *vm, u64 gpa, bool write, unsigned long *hva)
+{
+	struct rvm_memslot *s = rvm_gpa_slot(vm, gpa, write);
+
+	if (!s || (write && s->dirty))
+		return -ENXIO;
+	*hva = rvm_slot_hva(s, gpa >> PAGE_SHIFT);
+	return 0;
 }
 
 /* 16 bytes: there is no user-access primitive, so the page is held for the moment. */

@@ -43,6 +43,7 @@ int rvm_gpa_write(struct rvm_vm *vm, u64 gpa, const void *buf, u32 len);
 /* Atomic compare-and-exchange of 1, 2, 4, 8 (16) bytes within a page, naturally
  * aligned.  *old gets the value found; success if it equals what *old was. */
 int rvm_gpa_cmpxchg(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len);
+int rvm_gpa_host(struct rvm_vm *vm, u64 gpa, bool write, unsigned long *hva);
 void rvm_mark_dirty(struct rvm_memslot *s, u64 gfn);
 
 /* ---- guest.c ----------------------------------------------------------- */

@@ -24,12 +24,14 @@ enum interp_kind { INTERP_NONE, INTERP_EXCEPTION, INTERP_NMI, INTERP_IRQ };
  * struct interp_vcpu - one vCPU in the interpreter
  * @kind, @event, @insn_len: to deliver at the start of the next slice
  * @irq_window, @nmi_window: end the slice when the guest can take one
+ * @cache: translations and decoded instructions
  */
 struct interp_vcpu {
 	enum interp_kind kind;
 	struct rvm_fault event;
 	u8 insn_len;
 	bool irq_window, nmi_window;
+	void *cache;
 };
 
 static struct interp_vcpu *to_interp(struct rvm_vcpu *v)
@@ -42,16 +44,31 @@ static int interp_setup(char *why, size_t len)
 	return 0;
 }
 
-static int interp_vcpu_init(struct rvm_vcpu *v)
-{
-	v->mode_data = kzalloc(sizeof(struct interp_vcpu), GFP_KERNEL_ACCOUNT);
-	return v->mode_data ? 0 : -ENOMEM;
-}
-
 static void interp_vcpu_destroy(struct rvm_vcpu *v)
 {
-	kfree(v->mode_data);
+	struct interp_vcpu *i = to_interp(v);
+
+	if (!i)
+		return;
+	kvfree(i->cache);
+	kfree(i);
 	v->mode_data = NULL;
+}
+
+static int interp_vcpu_init(struct rvm_vcpu *v)
+{
+	struct interp_vcpu *i = kzalloc(sizeof(*i), GFP_KERNEL_ACCOUNT);
+
+	v->mode_data = i;
+	if (!i)
+		return -ENOMEM;
+	i->cache = kvzalloc(rvm_insn_cache_size(), GFP_KERNEL_ACCOUNT);
+	if (!i->cache) {
+		interp_vcpu_destroy(v);
+		return -ENOMEM;
+	}
+	rvm_insn_cache_init(&v->insn, i->cache);
+	return 0;
 }
 
 /* ---- events -------------------------------------------------------------- */
@@ -186,6 +203,7 @@ static int interp_slice(struct rvm_vcpu *v)
 
 static void interp_flush_tlb(struct rvm_vcpu *v)
 {
+	rvm_insn_flush(&v->insn);
 }
 
 const struct rvm_mode rvm_mode_interp = {
