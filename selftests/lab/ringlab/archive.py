@@ -110,8 +110,8 @@ def _closure(package, arch):
     return out
 
 
-def _resolve():
-    """Ask the archive which real packages every role means today."""
+def _resolve(roles):
+    """Ask the archive which real packages these roles mean today."""
     say("asking the archive for current versions")
     for arch in ("amd64", "i386"):
         try:
@@ -121,17 +121,23 @@ def _resolve():
             # packages themselves are missing, resolving them says so.
             errors = [t for t in str(why).splitlines() if t.startswith(("E:", "Err:"))]
             say(f"note: part of the {arch} index was not updated: {errors[:1]}")
-    pins = {}
-    for role, (arch, package) in ROLES.items():
-        pins[role] = [{"package": f["Package"], "arch": arch,
-                       "version": f["Version"], "sha256": f["SHA256"],
-                       "file": os.path.basename(f["Filename"])}
-                      for f in _closure(package, arch)]
-    host = [p["package"] for p in pins["host"]]
+    found = {}
+    for role in roles:
+        arch, package = ROLES[role]
+        found[role] = [{"package": f["Package"], "arch": arch,
+                        "version": f["Version"], "sha256": f["SHA256"],
+                        "file": os.path.basename(f["Filename"])}
+                       for f in _closure(package, arch)]
+    return found
+
+
+def _check(found):
+    """Refuse pins under which the module would be built for another kernel."""
+    host = [p["package"] for p in found["host"]]
     want = host[0].replace("linux-image-", "linux-headers-")
-    if want not in [p["package"] for p in pins["headers"]]:
+    if want not in [p["package"] for p in found["headers"]]:
         raise LabError(f"headers and image differ in version: {host[0]}, no {want}")
-    return pins
+    return found
 
 
 def _sha256(path):
@@ -174,11 +180,16 @@ def _store(pins):
 
 @functools.cache
 def pins():
-    """The pinned packages of every role; asks the archive only the first time."""
+    """The pinned packages of every role; asks the archive for a role only once.
+
+    A role that is new here leaves the others' pins as they are; one that only
+    another version of the lab knows, whose cache this is too, is kept.
+    """
     with locked(CACHE):
-        have = _load()
-        if have is None or set(have) != set(ROLES):
-            have = _resolve()
+        have = _load() or {}
+        new = [role for role in ROLES if role not in have]
+        if new:
+            have = _check(have | _resolve(new))
             _store(have)
         return have
 
@@ -214,7 +225,7 @@ def identity(role):
 def update():
     """Pin the archive's current versions and fetch them; drop files out of use."""
     with locked(CACHE):
-        fresh = _resolve()
+        fresh = _check(_resolve(ROLES))
         _store(fresh)
     pins.cache_clear()
     debs.cache_clear()
