@@ -176,7 +176,12 @@ int rvm_x_not(struct rvm_insn *insn, const struct rvm_decoded *d)
 
 /* ---- multiplication ---- */
 
-/* SF, ZF, AF, PF are undefined after MUL and IMUL: they are the host's. */
+/*
+ * SF, ZF, AF, PF are undefined after MUL and IMUL.  AMD's CPUs leave them as
+ * they were, so the host's would be whatever our own code last computed.
+ */
+#define MUL_FLAGS	(RVM_FL_CF | RVM_FL_OF)
+
 #define MUL_WIDE(ins, t, lo, hi, s)						\
 	do {									\
 		t __a = (t)(lo), __d = 0, __s = (t)(s);				\
@@ -227,13 +232,13 @@ static int mul_wide(struct rvm_insn *insn, const struct rvm_decoded *d, bool sig
 			asm("mulb %[src]\n\tmov %%eax, %k[res]\n\t" RVM_GET_FLAGS
 			    : [res] "=&r" (hi), "=a" (ax) : "a" (a), [src] "r" (s8v) : "cc");
 		rvm_set_gpr(cpu, RVM_RAX, 2, hi);
-		rvm_set_flags(cpu, RVM_FL_ARITH, rvm_flags_of(ax));
+		rvm_set_flags(cpu, MUL_FLAGS, rvm_flags_of(ax));
 		return 0;
 	}
 	}
 	rvm_set_gpr(cpu, RVM_RAX, size, lo);
 	rvm_set_gpr(cpu, RVM_RDX, size, hi);
-	rvm_set_flags(cpu, RVM_FL_ARITH, rvm_flags_of(ax));
+	rvm_set_flags(cpu, MUL_FLAGS, rvm_flags_of(ax));
 	return 0;
 }
 
@@ -271,7 +276,7 @@ int rvm_x_imul2(struct rvm_insn *insn, const struct rvm_decoded *d)
 	TRY(rvm_opnd_read(insn, d, 2, &b));
 	res = alu_imul(d->osize, a, b, &fl);
 	rvm_reg_write(insn->cpu, d->opnd[0].reg, d->osize, res);
-	rvm_set_flags(insn->cpu, RVM_FL_ARITH, fl);
+	rvm_set_flags(insn->cpu, MUL_FLAGS, fl);
 	return 0;
 }
 

@@ -154,7 +154,8 @@ static u64 undefined_flags(const struct rvm_decoded *d)
 	case RVM_OP_BSF: case RVM_OP_BSR:
 		return RVM_FL_ARITH & ~RVM_FL_ZF;
 	case RVM_OP_MUL: case RVM_OP_IMUL: case RVM_OP_IMUL2:
-		return RVM_FL_SF | RVM_FL_ZF | RVM_FL_AF | RVM_FL_PF;
+		/* AMD's CPUs do not change them */
+		return w.insn.intel ? RVM_FL_SF | RVM_FL_ZF | RVM_FL_AF | RVM_FL_PF : 0;
 	case RVM_OP_TZCNT: case RVM_OP_LZCNT:
 		return RVM_FL_OF | RVM_FL_SF | RVM_FL_PF | RVM_FL_AF;
 	case RVM_OP_BT: case RVM_OP_BTS: case RVM_OP_BTR: case RVM_OP_BTC:
