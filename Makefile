@@ -90,6 +90,9 @@ check: packages
 fuzz-insn: packages
 	$(Q)$(MAKE) -s --no-print-directory -C selftests/insn OUTPUT=$(CURDIR)/build/insn fuzz
 
+coverage-insn: packages
+	$(Q)$(MAKE) -s --no-print-directory -C selftests/insn OUTPUT=$(CURDIR)/build/insn coverage
+
 bench: packages
 	$(Q)$(LAB) bench
 
@@ -128,6 +131,7 @@ help:
 	@echo 'make check           all tests; TESTS="name ..." some of them'
 	@echo "make fuzz-insn       the interpreter beside this machine's own CPU, in user mode:"
 	@echo '                     12 million random cases; SEED=, CASES=, PROCS= choose'
+	@echo 'make coverage-insn   what the tests of the instruction core reach (part of make check)'
 	@echo "make bench           boot times beside Debian's own KVM"
 	@echo 'make lab-shell       a shell in the emulated host, module loaded; Ctrl-A X ends it'
 	@echo '                     (LABFLAGS="--no-svm --cpus 2 ...": selftests/lab/lab shell --help)'
@@ -137,4 +141,4 @@ help:
 	@echo 'V=1 shows the commands.  selftests/lab/README.md explains the lab.'
 
 .PHONY: all need_kdir farm module launcher selftests install install-dkms uninstall packages demo check \
-	fuzz-insn bench lab-shell lab-update dkms-test clean distclean help
+	fuzz-insn coverage-insn bench lab-shell lab-update dkms-test clean distclean help

@@ -164,27 +164,10 @@ static u64 seg_base(u32 seg)
 
 /* ---- bytes ---- */
 
-static u32 gen_prefixes(u8 *b, u32 mode)
-{
-	static const u8 legacy[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64,
-				     0x65, 0x66, 0x67 };
-	u64 r = draw();
-	u32 n = 0;
-
-	/* now and then so many that the instruction gets too long */
-	while ((r & 3) == 0 && n < ((r >> 32 & 63) ? 4 : 14)) {
-		b[n++] = legacy[(r >> 8) % ARRAY_SIZE(legacy)];
-		r = draw() & ~((r >> 32 & 63) ? 0ull : 3ull);
-	}
-	if (mode == RVM_DEC_64 && (r & 0x10))
-		b[n++] = 0x40 | (r >> 16 & 15);
-	return n;
-}
-
 /* Bytes drawn from the opcode map at large. */
 static void gen_wild(u8 *b, u32 mode)
 {
-	u32 n = gen_prefixes(b, mode);
+	u32 n = row_prefixes(b, mode, &gen);
 	u64 r = draw();
 
 	switch (r >> 24 & 7) {
@@ -217,57 +200,6 @@ static void gen_wild(u8 *b, u32 mode)
 	}
 }
 
-/* An instance of a row of the tables. */
-static void gen_row(u8 *b, u32 mode, const struct row *r)
-{
-	static const u8 pps[] = { 0, 0x66, 0xf3, 0xf2 };
-	u32 n = gen_prefixes(b, mode), rex = 0;
-	u64 x = draw();
-	u8 modrm;
-
-	if (r->enc == RVM_ENC_VEX) {
-		/* prefixes before VEX are #UD: leave them now and then */
-		if (x & 15)
-			n = 0;
-		b[n++] = 0xc4;
-		b[n] = (b[n] & 0xe0) | r->map;
-		if (mode != RVM_DEC_64)
-			b[n] |= 0xc0;
-		n++;
-		b[n] = (b[n] & 0xf8) | (r->pp < 4 ? r->pp : x >> 4 & 3);
-		/* vvvv unused must be 1111: of no use to draw it always */
-		if (x >> 6 & 1)
-			b[n] |= 0x78;
-		if ((r->flags & 0x0200) && (x >> 8 & 15))
-			b[n] &= ~4;
-		n++;
-	} else {
-		if (n && (b[n - 1] & 0xf0) == 0x40 && mode == RVM_DEC_64)
-			rex = b[--n];
-		if (r->pp != ROW_ANY && r->pp)
-			b[n++] = pps[r->pp];
-		if (rex)
-			b[n++] = rex;
-		if (r->map)
-			b[n++] = 0x0f;
-		if (r->map > 1)
-			b[n++] = r->map == 2 ? 0x38 : 0x3a;
-	}
-	b[n++] = r->opcode;
-	if (r->forms == ROW_NONE && r->reg == ROW_ANY)
-		return;
-	modrm = b[n];
-	if (r->forms == ROW_REG || ((r->forms & ROW_REG) && (x >> 16 & 1)))
-		modrm |= 0xc0;
-	else if (modrm >= 0xc0)
-		modrm &= x >> 17 & 1 ? 0x3f : 0x7f;
-	if (r->reg != ROW_ANY)
-		modrm = (modrm & 0xc7) | r->reg << 3;
-	if (r->rm != ROW_ANY)
-		modrm = (modrm & 0xf8) | r->rm;
-	b[n] = modrm;
-}
-
 /* Of all that the CPU executes in user mode; all draws come from the key. */
 static int gen_bytes(u8 *b, u32 mode, struct rvm_decoded *d, int only_row, bool *undefined)
 {
@@ -278,13 +210,13 @@ static int gen_bytes(u8 *b, u32 mode, struct rvm_decoded *d, int only_row, bool 
 		for (i = 0; i < RVM_INSN_MAX; i++)
 			b[i] = draw() >> 40;
 		if (only_row >= 0) {
-			gen_row(b, mode, &rows[only_row]);
+			row_bytes(b, mode, &rows[only_row], &gen);
 		} else if (draw() & 0x100) {
 			const struct row *r = &rows[draw() % nr_rows];
 
 			if (!by_rows(r))
 				continue;
-			gen_row(b, mode, r);
+			row_bytes(b, mode, r, &gen);
 		} else {
 			gen_wild(b, mode);
 		}

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "rows.h"
+#include "world.h"
 #include "../../module/insn/tables.h"
 
 struct row rows[MAX_ROWS];
@@ -238,4 +239,83 @@ const char *row_name(u32 nr)
 	sprintf(text + n, "%s %s", r->forms == ROW_MEM ? " mem" : r->forms == ROW_REG ? " reg" : "",
 		rvm_op_name(r->op));
 	return text;
+}
+
+u32 row_prefixes(u8 *b, u32 mode, u64 *gen)
+{
+	static const u8 legacy[] = { 0x66, 0x67, 0xf0, 0xf2, 0xf3, 0x2e, 0x36, 0x3e, 0x26, 0x64,
+				     0x65, 0x66, 0x67 };
+	u64 r = rnd(gen);
+	u32 n = 0;
+
+	/* now and then so many that the instruction gets too long */
+	while ((r & 3) == 0 && n < ((r >> 32 & 63) ? 4 : 14)) {
+		b[n++] = legacy[(r >> 8) % ARRAY_SIZE(legacy)];
+		r = rnd(gen) & ~((r >> 32 & 63) ? 0ull : 3ull);
+	}
+	if (mode == RVM_DEC_64 && (r & 0x10))
+		b[n++] = 0x40 | (r >> 16 & 15);
+	return n;
+}
+
+void row_bytes(u8 *b, u32 mode, const struct row *r, u64 *gen)
+{
+	static const u8 pps[] = { 0, 0x66, 0xf3, 0xf2 };
+	u32 n = row_prefixes(b, mode, gen), rex = 0;
+	u64 x = rnd(gen);
+	u8 modrm;
+
+	if (r->enc == RVM_ENC_VEX) {
+		/* prefixes before VEX are #UD: leave them now and then */
+		if (x & 15)
+			n = 0;
+		b[n++] = 0xc4;
+		b[n] = (b[n] & 0xe0) | r->map;
+		if (mode != RVM_DEC_64)
+			b[n] |= 0xc0;
+		n++;
+		b[n] = (b[n] & 0xf8) | (r->pp < 4 ? r->pp : x >> 4 & 3);
+		/* vvvv unused must be 1111: of no use to draw it always */
+		if (x >> 6 & 1)
+			b[n] |= 0x78;
+		/* what the row asks for, mostly */
+		if ((r->flags & L0) && (x >> 8 & 15))
+			b[n] &= ~4;
+		if ((r->flags & L1) && (x >> 8 & 15))
+			b[n] |= 4;
+		if ((r->flags & W0) && (x >> 12 & 15))
+			b[n] &= ~0x80;
+		if ((r->flags & W1) && (x >> 12 & 15))
+			b[n] |= 0x80;
+		if (r->op == RVM_OP_AMX && (x >> 18 & 7))
+			b[n - 1] |= 0xe0;
+		n++;
+	} else {
+		if (n && (b[n - 1] & 0xf0) == 0x40 && mode == RVM_DEC_64)
+			rex = b[--n];
+		if (r->pp != ROW_ANY && r->pp)
+			b[n++] = pps[r->pp];
+		if (rex)
+			b[n++] = rex;
+		if (r->map)
+			b[n++] = 0x0f;
+		if (r->map > 1)
+			b[n++] = r->map == 2 ? 0x38 : 0x3a;
+	}
+	b[n++] = r->opcode;
+	if (r->forms == ROW_NONE && r->reg == ROW_ANY)
+		return;
+	modrm = b[n];
+	if (r->forms == ROW_REG || ((r->forms & ROW_REG) && (x >> 16 & 1)))
+		modrm |= 0xc0;
+	else if (modrm >= 0xc0)
+		modrm &= x >> 17 & 1 ? 0x3f : 0x7f;
+	if (r->reg != ROW_ANY)
+		modrm = (modrm & 0xc7) | r->reg << 3;
+	if (r->rm != ROW_ANY)
+		modrm = (modrm & 0xf8) | r->rm;
+	/* these want a SIB byte, or no register */
+	if (r->enc == RVM_ENC_VEX && (r->op == RVM_OP_GATHER || r->op == RVM_OP_AMX) && (x >> 21 & 7))
+		modrm = (modrm & 0xf8) | (r->forms == ROW_MEM ? 4 : r->reg != ROW_ANY ? 0 : modrm & 7);
+	b[n] = modrm;
 }

@@ -48,6 +48,15 @@ static inline u32 row_form(const struct row *r, const struct rvm_decoded *d)
 	return r->forms == ROW_NONE ? ROW_NONE : d->modrm >> 6 == 3 ? ROW_REG : ROW_MEM;
 }
 
+/*
+ * An instance of a row at @b, where RVM_INSN_MAX bytes are random already: random
+ * prefixes, the form by chance where there are two.  @gen: state of rnd().
+ */
+void row_bytes(u8 *b, u32 mode, const struct row *r, u64 *gen);
+
+/* Random prefixes; returns how many. */
+u32 row_prefixes(u8 *b, u32 mode, u64 *gen);
+
 /* "0F38 F3 /1 (66) VEX BLSR", in a static buffer. */
 const char *row_name(u32 nr);
 

@@ -102,15 +102,29 @@ static void op_commit(struct rvm_insn *insn)
 	w->log_n = w->log_pos = 0;
 }
 
-/* EXIT at the chosen access, once; afterwards answers come from the log. */
-static bool exit_now(struct world *w)
+/*
+ * EXIT at the chosen access, once; afterwards answers come from the log.  Or
+ * any refusal at any access.
+ */
+static int refused(struct world *w)
 {
 	w->accesses++;
 	if (w->exit_at && w->accesses == w->exit_at && !w->exited) {
 		w->exited = true;
-		return true;
+		return RVM_INSN_EXIT;
 	}
-	return false;
+	if (w->chaos && rnd(&w->chaos) >> 60 == 0) {
+		switch (rnd(&w->chaos) >> 62) {
+		case 0:
+			w->insn.reason = "chaos";
+			return RVM_INSN_UNHANDLED;
+		case 1:
+			return RVM_INSN_RETRY;
+		default:
+			return RVM_INSN_EXIT;
+		}
+	}
+	return 0;
 }
 
 static int op_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
@@ -126,8 +140,9 @@ static int op_read(struct rvm_insn *insn, u64 gla, void *buf, u32 len, u32 acc)
 		return rc;
 	if (from_log(w, LOG_READ, gla, buf, len))
 		return 0;
-	if (exit_now(w))
-		return RVM_INSN_EXIT;
+	rc = refused(w);
+	if (rc)
+		return rc;
 	for (i = 0; i < len; i++)
 		((u8 *)buf)[i] = *byte_at(w, gla + i);
 	to_log(w, LOG_READ, gla, buf, len);
@@ -147,8 +162,9 @@ static int op_write(struct rvm_insn *insn, u64 gla, const void *buf, u32 len, u3
 		return rc;
 	if (from_log(w, LOG_WRITE, gla, NULL, len))
 		return 0;
-	if (exit_now(w))
-		return RVM_INSN_EXIT;
+	rc = refused(w);
+	if (rc)
+		return rc;
 	for (i = 0; i < len; i++)
 		*byte_at(w, gla + i) = ((const u8 *)buf)[i];
 	to_log(w, LOG_WRITE, gla, NULL, len);
@@ -180,8 +196,9 @@ static int op_cmpxchg(struct rvm_insn *insn, u64 gla, void *old, const void *new
 		return rc;
 	if (from_log(w, LOG_CMPXCHG, gla, old, len))
 		return 0;
-	if (exit_now(w))
-		return RVM_INSN_EXIT;
+	rc = refused(w);
+	if (rc)
+		return rc;
 	for (i = 0; i < len; i++)
 		found[i] = *byte_at(w, gla + i);
 	if (!memcmp(found, old, len))
@@ -232,13 +249,15 @@ static int op_pio_in(struct rvm_insn *insn, u16 port, u32 size, u32 count, void 
 {
 	struct world *w = world_of(insn);
 	u32 i;
+	int rc;
 
 	if (size * count > RVM_INSN_BUF)
 		abort();
 	if (from_log(w, LOG_IN, port, data, size * count))
 		return 0;
-	if (exit_now(w))
-		return RVM_INSN_EXIT;
+	rc = refused(w);
+	if (rc)
+		return rc;
 	for (i = 0; i < size * count; i++)
 		((u8 *)data)[i] = port + i * 7;
 	to_log(w, LOG_IN, port, data, size * count);
@@ -249,11 +268,13 @@ static int op_pio_out(struct rvm_insn *insn, u16 port, u32 size, u32 count, cons
 {
 	struct world *w = world_of(insn);
 	u32 i;
+	int rc;
 
 	if (from_log(w, LOG_OUT, port, NULL, size * count))
 		return 0;
-	if (exit_now(w))
-		return RVM_INSN_EXIT;
+	rc = refused(w);
+	if (rc)
+		return rc;
 	for (i = 0; i < size * count; i++)
 		w->port_sum = w->port_sum * 31 + ((const u8 *)data)[i] + port;
 	to_log(w, LOG_OUT, port, NULL, size * count);
@@ -305,8 +326,10 @@ static int op_set_dr(struct rvm_insn *insn, u32 nr, u64 val)
 
 static int op_set_xcr(struct rvm_insn *insn, u32 nr, u64 val)
 {
+	if (nr)
+		return rvm_x_gp0(insn);
 	insn->cpu->xcr0 = val;
-	return nr ? rvm_x_gp0(insn) : 0;
+	return 0;
 }
 
 static int op_rdmsr(struct rvm_insn *insn, u32 msr, u64 *val)

@@ -37,6 +37,7 @@ struct world {
 	u32 accesses;		/* calls of read, write, cmpxchg, pio in this step */
 	u32 exit_at;		/* the access that returns EXIT, 0 for none */
 	bool exited;
+	u64 chaos;		/* callbacks refuse at random: state of rnd(), 0 for never */
 
 	/* accesses answered in an attempt that ended in EXIT: replayed in order */
 	bool replay;
