@@ -102,6 +102,9 @@ int rvm_set_cr0(struct rvm_vcpu *v, u64 val)
 			/* CS.L with paging off has no meaning yet */
 			if (!(c->cr4 & RVM_CR4_PAE) || (c->seg[RVM_CS].attr & RVM_SEG_L))
 				return 1;
+			/* Intel's CPUs want no 16-bit TSS either; AMD's come so out of reset. */
+			if (v->insn.intel && !(c->seg[RVM_TR].attr & 8))
+				return 1;
 			efer |= RVM_EFER_LMA;
 		}
 	} else if (!(val & RVM_CR0_PG) && (old & RVM_CR0_PG)) {

@@ -278,7 +278,7 @@ static bool decode_operand(struct ctx *c, u32 type, struct rvm_operand *o)
 		o->kind = RVM_K_CR;
 		/* LOCK is AMD's way to CR8 outside 64-bit mode (APM vol. 3, MOV CRn) */
 		o->reg = d->prefix & RVM_P_LOCK ? reg | 8 : reg;
-		if ((d->prefix & RVM_P_LOCK) && (reg & 8))
+		if ((d->prefix & RVM_P_LOCK) && ((reg & 8) || (d->mode & RVM_DEC_INTEL)))
 			return false;
 		return o->reg == 0 || (o->reg >= 2 && o->reg <= 4) || o->reg == 8;
 	case OC_D:

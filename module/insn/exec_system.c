@@ -346,19 +346,26 @@ int rvm_x_smsw(struct rvm_insn *insn, const struct rvm_decoded *d)
 	return rvm_opnd_write(insn, d, 0, insn->cpu->cr0);
 }
 
-/* The base is stored whole, whatever the operand size. */
+/*
+ * The base is stored whole, whatever the operand size.  Limit and base are two
+ * accesses, each aligned by itself (SDM vol. 3 §3.5.1), base of 8 bytes to 4.
+ */
 int rvm_x_store_dtr(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	const struct rvm_dtable *t = d->op == RVM_OP_SGDT ? &insn->cpu->gdtr : &insn->cpu->idtr;
-	u32 len = d->opnd[0].size;
-	u8 image[10];
-	u64 gla;
+	u32 len = d->opnd[0].size - 2;
+	u64 ea = rvm_ea(insn, d), gla[3];
 
 	TRY(check_umip(insn));
-	memcpy(image, &t->limit, 2);
-	memcpy(image + 2, &t->base, 8);
-	TRY(rvm_mem_addr(insn, d, len, RVM_ACC_WRITE, &gla));
-	return rvm_write(insn, gla, image, len, 0);
+	TRY(rvm_linear(insn, d, d->seg, ea, 2, RVM_ACC_WRITE, &gla[0]));
+	ea = (ea + 2) & rvm_mask(d->asize);
+	TRY(rvm_linear(insn, d, d->seg, ea, 4, RVM_ACC_WRITE, &gla[1]));
+	if (len == 8)
+		TRY(rvm_linear(insn, d, d->seg, ea + 4, 4, RVM_ACC_WRITE, &gla[2]));
+	TRY(rvm_probe(insn, gla[0], 2, 0));
+	TRY(rvm_probe(insn, gla[1], len, 0));
+	TRY(rvm_write(insn, gla[0], &t->limit, 2, 0));
+	return rvm_write(insn, gla[1], &t->base, len, 0);
 }
 
 int rvm_x_load_dtr(struct rvm_insn *insn, const struct rvm_decoded *d)
@@ -531,6 +538,8 @@ int rvm_x_pkru(struct rvm_insn *insn, const struct rvm_decoded *d)
 	if ((u32)cpu->gpr[RVM_RCX] || (write && (u32)cpu->gpr[RVM_RDX]))
 		return rvm_x_gp0(insn);
 	if (write) {
+		/* translations in software carry the rights that the keys gave */
+		TRY(insn->ops->flush_tlb(insn));
 		cpu->pkru = cpu->gpr[RVM_RAX];
 	} else {
 		cpu->gpr[RVM_RAX] = cpu->pkru;

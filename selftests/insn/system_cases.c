@@ -1105,6 +1105,8 @@ static void fast_calls(void)
 /* Shadows, debug registers, LMSW, tables */
 static void small_ones(void)
 {
+	u32 at;
+
 	name("mov ss holds off, twice in a row does not");
 	machine32(0);
 	code("8ed08ed0");
@@ -1201,6 +1203,35 @@ static void small_ones(void)
 	code("0f0113");
 	run();
 	want_fault(RVM_GP, 0);
+	name("sgdt in ring 3: alignment of its two accesses");
+	for (at = 0; at < 4; at++) {
+		machine32(3);
+		cpu->cr0 |= RVM_CR0_AM;
+		cpu->rflags |= RVM_FL_AC;
+		cpu->gpr[RVM_RBX] = DATA + at;
+		code("0f0103");
+		run();
+		if (at == 2)
+			want_ok();
+		else
+			want_fault(RVM_AC, 0);
+	}
+	name("sgdt whose second half has no page");
+	machine32(0);
+	cpu->gpr[RVM_RBX] = RAM - 4;
+	code("0f0103");
+	run();
+	want_fault(RVM_PF, 2);
+	name("lock mov cr0 is AMD's");
+	machine32(0);
+	cpu->cr8 = 5;
+	code("f00f20c0");
+	run();
+	want_fault(RVM_UD, -1);
+	w.insn.intel = false;
+	run();
+	want_ok();
+	want("eax", cpu->gpr[RVM_RAX], 5);
 	name("sgdt stores the whole base with 16 bits, too");
 	machine32(0);
 	cpu->gdtr.base = 0x89abcdef;
