@@ -53,7 +53,9 @@ static rvm_exec_fn pick(const struct rvm_decoded *d)
 {
 	rvm_exec_fn fn;
 
-	if (!plain[d->op])
+	/* a repeated string instruction sets RF between its iterations */
+	if (!plain[d->op] || (d->op >= RVM_OP_MOVS && d->op <= RVM_OP_SCAS &&
+			      (d->prefix & (RVM_P_REP | RVM_P_REPNE))))
 		return exec_other;
 	fn = rvm_pick_move(d);
 	if (!fn)
@@ -79,14 +81,6 @@ static struct rvm_cached_insn *fill(struct rvm_cached_insn *e, const u8 *bytes)
 	}
 	e->fn = pick(&e->d);
 	return e;
-}
-
-/* One that never hits: the loop's comparison is (bytes & mask) == want. */
-static void spoil(struct rvm_cached_insn *e)
-{
-	e->want = ~0ull;
-	e->mask = 0;
-	e->d.len = 0;
 }
 
 static __always_inline struct rvm_cached_insn *slot(const struct rvm_hot *hot, u64 off)
@@ -194,7 +188,7 @@ again:
 	rc = rvm_insn_decode(bytes, n, hot->win_mode, &e->d);
 	if (rc == RVM_DECODE_OK)
 		return fill(e, bytes);
-	spoil(e);
+	rvm_cached_spoil(e);
 	if (rc == RVM_DECODE_MORE && next_page(insn, bytes, &n))
 		goto again;
 uncached:

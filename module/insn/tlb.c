@@ -17,16 +17,28 @@ size_t rvm_insn_cache_size(void)
 	return sizeof(struct rvm_insn_cache);
 }
 
-void rvm_insn_cache_init(struct rvm_insn *insn, void *mem)
+void rvm_cached_spoil(struct rvm_cached_insn *e)
+{
+	e->want = ~0ull;
+	e->mask = 0;
+	e->d.len = 0;
+}
+
+static void forget_decoded(struct rvm_insn_cache *c)
 {
 	u32 i, j;
 
+	for (i = 0; i < ARRAY_SIZE(c->insn); i++)
+		for (j = 0; j < RVM_DECODED; j++)
+			rvm_cached_spoil(&c->insn[i][j]);
+}
+
+void rvm_insn_cache_init(struct rvm_insn *insn, void *mem)
+{
 	insn->cache = mem;
 	memset(mem, 0, sizeof(struct rvm_insn_cache));
 	insn->cache->gen = 1;
-	for (i = 0; i < ARRAY_SIZE(insn->cache->insn); i++)
-		for (j = 0; j < RVM_DECODED; j++)
-			insn->cache->insn[i][j].want = ~0ull;
+	forget_decoded(insn->cache);
 	memset(&insn->hot, 0, sizeof(insn->hot));
 	insn->hot.win_mode = ~0u;
 }
@@ -160,6 +172,9 @@ void rvm_hot_refresh(struct rvm_insn *insn)
 	mode = rvm_insn_mode(insn);
 	if (ctx != hot->win_ctx || mode != hot->win_mode || hot->win_base != cs->base ||
 	    hot->win_limit != cs->limit) {
+		/* decoded for a CPU of the other vendor */
+		if (hot->win_mode != ~0u && ((mode ^ hot->win_mode) & RVM_DEC_INTEL))
+			forget_decoded(c);
 		hot->win_ctx = ctx;
 		hot->win_mode = mode;
 		hot->win_slots = c->insn[mode & RVM_DEC_SIZE];

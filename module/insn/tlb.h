@@ -69,6 +69,9 @@ struct rvm_insn_cache {
 /* Derive insn->hot from insn->cpu. */
 void rvm_hot_refresh(struct rvm_insn *insn);
 
+/* Make an entry never hit: the comparison is (bytes & mask) == want. */
+void rvm_cached_spoil(struct rvm_cached_insn *e);
+
 /* The general execute function of an enum rvm_op, or NULL. */
 rvm_exec_fn rvm_exec_of(u32 op);
 

@@ -47,6 +47,8 @@ static int check(struct world *w, u64 gla, u32 len, u32 acc)
 
 		if (!r)
 			return page_fault(w, a, acc, false);
+		if (r->super && w->cpu.cpl == 3 && !(acc & RVM_ACC_IMPLICIT))
+			return page_fault(w, a, acc, true);
 		if (acc & RVM_ACC_FETCH ? r->noexec : (acc & RVM_ACC_WRITE) && !r->writable)
 			return page_fault(w, a, acc, true);
 		r->accesses += !(acc & RVM_ACC_FETCH);
@@ -237,6 +239,8 @@ static int op_map(struct rvm_insn *insn, u64 gla, u32 acc, u64 *host)
 	if (w->replay || w->exit_at || !r || gla + 0x1000 - r->start > r->len ||
 	    ((uintptr_t)&r->mem[gla - r->start] & 0xfff))
 		return RVM_INSN_UNHANDLED;
+	if (r->super && w->cpu.cpl == 3 && !(acc & RVM_ACC_IMPLICIT))
+		return RVM_INSN_UNHANDLED;
 	if (acc & RVM_ACC_FETCH ? r->noexec :
 	    r->counted || ((acc & RVM_ACC_WRITE) && !r->writable))
 		return RVM_INSN_UNHANDLED;
@@ -278,6 +282,8 @@ static int op_pio_out(struct rvm_insn *insn, u16 port, u32 size, u32 count, cons
 	for (i = 0; i < size * count; i++)
 		w->port_sum = w->port_sum * 31 + ((const u8 *)data)[i] + port;
 	to_log(w, LOG_OUT, port, NULL, size * count);
+	if (w->hook)
+		w->hook(w, ((const u8 *)data)[0]);
 	if (w->stop_at_out)
 		rvm_insn_stop(insn);
 	return 0;
@@ -295,6 +301,8 @@ static int op_set_cr(struct rvm_insn *insn, u32 nr, u64 val)
 		cpu->cr2 = val;
 		break;
 	case 3:
+		if (world_of(insn)->hook)
+			world_of(insn)->hook(world_of(insn), val);
 		cpu->cr3 = val;
 		break;
 	case 4:
@@ -426,12 +434,10 @@ void world_init(struct world *w)
 
 void world_cache(struct world *w, bool on)
 {
-	static void *mem;
-
-	if (!mem)
-		mem = aligned_alloc(0x1000, (rvm_insn_cache_size() + 0xfff) & ~0xfffull);
+	if (on && !w->cache)
+		w->cache = aligned_alloc(0x1000, (rvm_insn_cache_size() + 0xfff) & ~0xfffull);
 	if (on)
-		rvm_insn_cache_init(&w->insn, mem);
+		rvm_insn_cache_init(&w->insn, w->cache);
 	else
 		w->insn.cache = NULL;
 }

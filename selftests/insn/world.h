@@ -15,6 +15,7 @@ struct region {
 	bool writable;
 	bool noexec;
 	u32 accesses;		/* by data accesses that met this region */
+	bool super;		/* ring 3 has no access */
 	bool counted;		/* every data access is: none through the cache */
 };
 
@@ -47,7 +48,10 @@ struct world {
 
 	struct unit_image *unit;	/* FPU registers, see unit.h; NULL: no unit */
 
+	void *cache;		/* what world_cache() allocated; free() it */
 	u64 mapped;		/* pages given to the interpreter's TLB */
+	/* called for OUT and MOV to CR3, before anything else happens */
+	void (*hook)(struct world *w, u64 val);
 	u64 port_sum;		/* what went through ports, mixed */
 	bool stop_at_out;	/* OUT ends a run */
 };
