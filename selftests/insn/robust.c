@@ -272,9 +272,96 @@ static bool replay(u64 n)
 	return !bad;
 }
 
+static u64 refusals;
+
+/*
+ * Any callback refuses at random, with EXIT, RETRY or UNHANDLED, any number of
+ * times; in half of the cases another vCPU writes to the data between the
+ * attempts.  An attempt that was refused has changed nothing (of a repeated
+ * instruction: whole iterations at most), every attempt makes the accesses of
+ * the one before, and undisturbed data give the undisturbed result.
+ */
+static bool chaos_one(const struct rvm_cpu *start, u64 *r)
+{
+	u8 *final = malloc(LEN);
+	bool others = rnd(r) & 1, rep = false, ok = true;
+	struct rvm_cpu want;
+	int want_rc, rc = 0;
+	u32 tries, p;
+
+	memcpy(saved, data, LEN);
+	w.cpu = *start;
+	w.chaos = 0;
+	want_rc = rvm_insn_step(&w.insn);
+	want = w.cpu;
+	memcpy(final, data, LEN);
+	for (p = 0; p < w.insn.nr_bytes; p++)
+		rep |= w.insn.bytes[p] == 0xf2 || w.insn.bytes[p] == 0xf3;
+
+	memcpy(data, saved, LEN);
+	w.cpu = *start;
+	w.replay = true;
+	w.mismatch = false;
+	w.log_n = 0;
+	w.chaos = rnd(r) | 1;
+	for (tries = 0; tries < 400 && ok; tries++) {
+		w.log_pos = 0;
+		w.insn.reason = NULL;
+		rc = rvm_insn_step(&w.insn);
+		if (rc != RVM_INSN_EXIT && rc != RVM_INSN_RETRY &&
+		    (rc != RVM_INSN_UNHANDLED || !w.insn.reason || strcmp(w.insn.reason, "chaos")))
+			break;
+		refusals++;
+		if (!rep && memcmp(start, &w.cpu, sizeof(w.cpu)))
+			ok = false;
+		for (p = 0; others && p < 16; p++)
+			data[rnd(r) % LEN] = rnd(r);
+	}
+	/* REP: slices are counted anew by each attempt */
+	if (ok && (w.mismatch || (!others && !rep && want_rc != RVM_INSN_RETRY &&
+				  (rc != want_rc || memcmp(&want, &w.cpu, sizeof(want)) ||
+				   memcmp(final, data, LEN)))))
+		ok = false;
+	w.chaos = 0;
+	w.replay = false;
+	if (!ok) {
+		printf("# refused at random: rc %d want %d%s:", rc, want_rc,
+		       w.mismatch ? ", other accesses" : "");
+		for (p = 0; p < w.insn.nr_bytes; p++)
+			printf(" %02x", w.insn.bytes[p]);
+		printf("\n");
+	}
+	memcpy(data, final, LEN);
+	free(final);
+	return ok;
+}
+
+static bool refused_at_random(u64 n)
+{
+	u64 i, s = seed * 5 + 1;
+	u32 j, bad = 0;
+
+	w.region[0].writable = false;
+	for (i = 0; i < n; i++) {
+		u64 r = (seed + i) * 0xbf58476d1ce4e5b9ull | 1;
+		struct rvm_cpu start;
+
+		if (i % 256 == 0)
+			for (j = 0; j < LEN; j++) {
+				code[j] = rnd(&s) >> 40;
+				data[j] = rnd(&s) >> 40;
+			}
+		random_cpu(&start, &r);
+		start.rflags &= ~RVM_FL_TF;
+		if (!chaos_one(&start, &r) && ++bad > 5)
+			return false;
+	}
+	return !bad;
+}
+
 int main(int argc, char **argv)
 {
-	bool ok[3];
+	bool ok[4];
 	int c;
 
 	while ((c = getopt(argc, argv, "n:s:")) != -1) {
@@ -291,7 +378,7 @@ int main(int argc, char **argv)
 	world_init(&w);
 	world_region(&w, CODE, LEN, code, true);
 	world_region(&w, DATA, LEN, data, true);
-	printf("KTAP version 1\n1..3\n");
+	printf("KTAP version 1\n1..4\n");
 	ok[0] = decode_within_bounds(cases * 8);
 	printf("%sok 1 decoder_reads_within_bounds\n", ok[0] ? "" : "not ");
 	ok[1] = random_code(cases);
@@ -306,8 +393,11 @@ int main(int argc, char **argv)
 	printf("# %llu instructions, %llu exits\n", (unsigned long long)transactions,
 	       (unsigned long long)exits);
 	printf("%sok 3 exit_and_replay\n", ok[2] ? "" : "not ");
+	ok[3] = refused_at_random(cases);
+	printf("# %llu refusals\n", (unsigned long long)refusals);
+	printf("%sok 4 refused_at_random\n", ok[3] ? "" : "not ");
 	free(code);
 	free(data);
 	free(saved);
-	return !(ok[0] && ok[1] && ok[2]);
+	return !(ok[0] && ok[1] && ok[2] && ok[3]);
 }

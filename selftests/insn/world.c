@@ -115,7 +115,7 @@ static int refused(struct world *w)
 		w->exited = true;
 		return RVM_INSN_EXIT;
 	}
-	if (w->chaos && rnd(&w->chaos) >> 60 == 0) {
+	if (w->chaos && rnd(&w->chaos) >> 62 == 0) {
 		switch (rnd(&w->chaos) >> 62) {
 		case 0:
 			w->insn.reason = "chaos";
