@@ -294,6 +294,7 @@ void want_fault(int vector, s64 error)
 {
 	const struct rvm_fault *f = &w.insn.fault;
 	char buf[128];
+	bool same;
 	u32 i;
 
 	checks++;
@@ -306,7 +307,8 @@ void want_fault(int vector, s64 error)
 	if (memcmp(&saved_cpu, cpu, sizeof(*cpu)))
 		fail("a fault that changed registers");
 	/* the accessed bit of a descriptor may have been set; nothing else, and no stack below SP */
-	for (i = 0; i < RAM; i++)
+	same = !memcmp(ram, saved_ram, RAM);
+	for (i = 0; !same && i < RAM; i++)
 		if (ram[i] != saved_ram[i] && !(i >= GDT && i < GDT + 0x1000 && (i & 7) == 5 &&
 						ram[i] == (saved_ram[i] | 1))) {
 			fail("a fault that changed memory at %x", i);

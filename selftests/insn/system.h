@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * A machine for tests of the system instructions: descriptor tables, tasks and
- * stacks in 128 KiB of memory, page faults beyond it, and a CPU at a known
+ * stacks in 80 KiB of memory, page faults beyond it, and a CPU at a known
  * place of it.  Each case says what the manuals say follows.
  */
 #ifndef RVM_TEST_SYSTEM_H
@@ -24,7 +24,7 @@
 #define STACK3	0xe000u
 #define DATA	0xf000u
 #define ROPAGE	0x12000u	/* read-only */
-#define RAM	0x20000u	/* end of memory */
+#define RAM	0x14000u	/* end of memory */
 
 /* Selectors, RPL 0 */
 #define S_CODE(ring)	(0x08 + (ring) * 0x10)	/* 08 18 28 38 */

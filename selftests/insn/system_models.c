@@ -564,15 +564,12 @@ static bool may_be_refused(u32 op)
 
 static u64 reached[RVM_NR_OPS];
 
-static void one_opcode(u32 mode, const u8 *bytes, u32 n)
+/* Everything points at data; what the instructions store there is of no interest. */
+static struct rvm_cpu opcode_machine(u32 mode)
 {
-	struct rvm_decoded d;
 	u32 i;
 
-	if (rvm_insn_decode(bytes, n, mode, &d) != RVM_DECODE_OK)
-		return;
-	reached[d.op]++;
-	if ((mode & RVM_DEC_SIZE) == RVM_DEC_64)
+	if (mode == RVM_DEC_64)
 		machine64(0);
 	else
 		machine32(0);
@@ -582,10 +579,20 @@ static void one_opcode(u32 mode, const u8 *bytes, u32 n)
 	cpu->gpr[RVM_RCX] = 1;
 	cpu->cr4 |= RVM_CR4_OSXSAVE | RVM_CR4_OSFXSR | RVM_CR4_FSGSBASE | RVM_CR4_PKE;
 	cpu->xcr0 = 7;
+	return *cpu;
+}
+
+static void one_opcode(const struct rvm_cpu *start, u32 mode, const u8 *bytes, u32 n)
+{
+	struct rvm_decoded d;
+
+	if (rvm_insn_decode(bytes, n, mode, &d) != RVM_DECODE_OK)
+		return;
+	reached[d.op]++;
+	*cpu = *start;
 	memcpy(ram + CODE, bytes, n);
-	run();
 	checks++;
-	if (last_rc == RVM_INSN_UNHANDLED && !may_be_refused(d.op)) {
+	if (rvm_insn_step(&w.insn) == RVM_INSN_UNHANDLED && !may_be_refused(d.op)) {
 		name("%s", rvm_op_name(d.op));
 		fail("refused: %02x %02x %02x %02x: %s", bytes[0], bytes[1], bytes[2], bytes[3],
 		     w.insn.reason);
@@ -597,8 +604,10 @@ static void opcode_maps(void)
 	static const u8 prefixes[] = { 0, 0x66, 0xf3, 0xf2 };
 	static const u8 escapes[4][2] = { { 0 }, { 0x0f }, { 0x0f, 0x38 }, { 0x0f, 0x3a } };
 	u32 mode, map, pfx, op, modrm, w64;
+	struct rvm_cpu start;
 
 	for (mode = RVM_DEC_32; mode <= RVM_DEC_64; mode++) {
+		start = opcode_machine(mode);
 		for (map = 0; map < 4; map++) {
 			for (pfx = 0; pfx < 4; pfx++) {
 				for (op = 0; op < 256; op++) {
@@ -606,10 +615,11 @@ static void opcode_maps(void)
 						u8 b[15] = { 0 };
 						u32 n = 0;
 
-						/* memory forms by one base register */
-						if (modrm < 0xc0 && (modrm & 0xc7) != 3)
+						/* one base register, one ModRM.rm, but for 0F 01 */
+						if ((modrm & 0xc7) != 3 && (modrm & 0xc7) != 0xc0 &&
+						    !(modrm >= 0xc0 && map == 1 && op == 1))
 							continue;
-						w64 = mode == RVM_DEC_64 && (modrm & 1);
+						w64 = mode == RVM_DEC_64 && (modrm & 8);
 						if (prefixes[pfx])
 							b[n++] = prefixes[pfx];
 						if (w64)
@@ -620,7 +630,7 @@ static void opcode_maps(void)
 							b[n++] = escapes[map][1];
 						b[n++] = op;
 						b[n++] = modrm;
-						one_opcode(mode | RVM_DEC_INTEL, b, 15);
+						one_opcode(&start, mode | RVM_DEC_INTEL, b, 15);
 					}
 				}
 			}
