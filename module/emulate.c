@@ -585,6 +585,27 @@ static bool rvm_guest_has(struct rvm_vcpu *v, const struct rvm_hide_bit *b)
 	return reg >> b->bit & 1;
 }
 
+/* A feature of the floating-point and vector unit: the guest's CPU's, or the host's. */
+static bool rvm_unit_has(struct rvm_vcpu *v, enum rvm_feature f, bool guest)
+{
+	const struct rvm_feature_bit *b = &rvm_feature_bits[f];
+	u32 reg[4] = {};
+
+	BUILD_BUG_ON(RVM_NR_FEATURES > 64);
+	/* Intel's CPUs have these instructions with SSE and no bit for them. */
+	if (f == RVM_UF_MMXEXT && rvm_unit_has(v, RVM_UF_SSE, guest))
+		return true;
+	if (guest) {
+		const struct kvm_cpuid_entry2 *e = rvm_cpuid_find(v, b->leaf, b->sub);
+
+		return e && (b->reg == 0 ? e->eax : b->reg == 1 ? e->ebx :
+			     b->reg == 2 ? e->ecx : e->edx) >> b->bit & 1;
+	}
+	if (cpuid_eax(b->leaf & 0x80000000) >= b->leaf)
+		cpuid_count(b->leaf, b->sub, &reg[0], &reg[1], &reg[2], &reg[3]);
+	return reg[b->reg] >> b->bit & 1;
+}
+
 /**
  * rvm_insn_cpuid - which CPU the interpreter is
  * @v: the vCPU, its CPUID just set
@@ -611,6 +632,10 @@ void rvm_insn_cpuid(struct rvm_vcpu *v)
 		if (own ? !rvm_guest_has(v, b) : !test_cpu_cap(&boot_cpu_data, b->feature))
 			insn->hide |= b->hide;
 	}
+	insn->hide_unit = 0;
+	for (i = RVM_UF_NONE + 1; i < RVM_NR_FEATURES; i++)
+		if (!rvm_unit_has(v, i, own))
+			insn->hide_unit |= 1ull << i;
 }
 
 /* The interpreter of a new vCPU. */

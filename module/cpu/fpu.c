@@ -131,18 +131,64 @@ void rvm_fpu_load(struct rvm_vcpu *v)
 {
 	if (v->fpu_loaded)
 		return;
-	v->insn.x87 = (struct rvm_x87) {};
 	fpu_swap_kvm_fpstate(&v->fpu, true);
 	v->fpu_loaded = true;
+}
+
+/*
+ * What the interpreter knows of the x87 pointers, into the image that the unit
+ * left: it has the addresses of our own code there.  Kept beside it all the
+ * same, for AMD's CPUs lose the pointers on their way through an image unless an
+ * exception is pending.
+ */
+static void rvm_fpu_put_pointers(struct rvm_vcpu *v)
+{
+	union fpregs_state *regs = &v->fpu.fpstate->regs;
+	struct fxregs_state *fx = &regs->fxsave;
+	const struct rvm_x87 *x = &v->insn.x87;
+
+	if (!x->soft)
+		return;
+	if (boot_cpu_has(X86_FEATURE_XSAVE) && !(regs->xsave.header.xfeatures & RVM_XCR0_FP)) {
+		if (!x->fip && !x->fdp && !x->fop)
+			return;
+		fx->cwd = RVM_FCW_INIT;
+		fx->swd = 0;
+		fx->twd = 0;
+		memset(fx->st_space, 0, sizeof(fx->st_space));
+		regs->xsave.header.xfeatures |= RVM_XCR0_FP;
+	}
+	fx->fop = x->fop;
+	fx->rip = x->fip;
+	fx->rdp = x->fdp;
+}
+
+/* The client has changed the image. */
+static void rvm_fpu_take_pointers(struct rvm_vcpu *v)
+{
+	const union fpregs_state *regs = &v->fpu.fpstate->regs;
+	const struct fxregs_state *fx = &regs->fxsave;
+	struct rvm_x87 *x = &v->insn.x87;
+
+	*x = (struct rvm_x87) {};
+	/* Where the guest uses the unit itself, they belong there. */
+	if (!v->vm->mode->slice)
+		return;
+	x->soft = true;
+	if (boot_cpu_has(X86_FEATURE_XSAVE) && !(regs->xsave.header.xfeatures & RVM_XCR0_FP))
+		return;
+	x->fop = fx->fop & 0x7ff;
+	x->fip = fx->rip;
+	x->fdp = fx->rdp;
 }
 
 void rvm_fpu_put(struct rvm_vcpu *v)
 {
 	if (!v->fpu_loaded)
 		return;
-	rvm_fpu_settle(v);
 	fpu_swap_kvm_fpstate(&v->fpu, false);
 	v->fpu_loaded = false;
+	rvm_fpu_put_pointers(v);
 }
 
 void rvm_fpu_settle(struct rvm_vcpu *v)
@@ -266,6 +312,7 @@ int rvm_set_fpu(struct rvm_vcpu *v, const struct kvm_fpu *f)
 	fx->mxcsr = f->mxcsr;
 	if (boot_cpu_has(X86_FEATURE_XSAVE))
 		regs->xsave.header.xfeatures |= RVM_XCR0_FP | RVM_XCR0_SSE;
+	rvm_fpu_take_pointers(v);
 	return 0;
 }
 
@@ -282,8 +329,11 @@ void rvm_get_xsave(struct rvm_vcpu *v, struct kvm_xsave *x)
 int rvm_set_xsave(struct rvm_vcpu *v, struct kvm_xsave *x)
 {
 	u32 pkru = 0;
+	int err;
 
-	return fpu_copy_uabi_to_guest_fpstate(&v->fpu, x->region, rvm_supported_xcr0, &pkru);
+	err = fpu_copy_uabi_to_guest_fpstate(&v->fpu, x->region, rvm_supported_xcr0, &pkru);
+	rvm_fpu_take_pointers(v);
+	return err;
 }
 
 /* KVM_GET_XCRS (§4.44) */

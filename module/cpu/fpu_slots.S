@@ -30,7 +30,8 @@ SYM_CODE_END(rvm_fpu_slots)
 /*
  * u32 rvm_fpu_call(struct rvm_fpu_job *job, void *slot): 0, or the vector
  *
- * A slot's code leaves RDI alone, and the stack is as it was at the entry.
+ * A slot's code leaves RDI and the stack alone, so the jump into it is a tail
+ * call, and rvm_fpu_back or rvm_fpu_trap returns to rvm_fpu_call's caller.
  */
 SYM_FUNC_START(rvm_fpu_call)
 	mov	%rsi, %r11
@@ -39,8 +40,9 @@ SYM_FUNC_START(rvm_fpu_call)
 	mov	RVM_FPU_JOB_RCX(%rdi), %rcx
 	mov	RVM_FPU_JOB_RDX(%rdi), %rdx
 	JMP_NOSPEC r11
-SYM_INNER_LABEL(rvm_fpu_back, SYM_L_GLOBAL)
-	ANNOTATE_NOENDBR
+SYM_FUNC_END(rvm_fpu_call)
+
+SYM_FUNC_START(rvm_fpu_back)
 	mov	%rax, RVM_FPU_JOB_RAX(%rdi)
 	mov	%rcx, RVM_FPU_JOB_RCX(%rdi)
 	mov	%rdx, RVM_FPU_JOB_RDX(%rdi)
@@ -48,7 +50,8 @@ SYM_INNER_LABEL(rvm_fpu_back, SYM_L_GLOBAL)
 	pop	RVM_FPU_JOB_RFLAGS(%rdi)
 	xor	%eax, %eax
 	RET
-SYM_INNER_LABEL(rvm_fpu_trap, SYM_L_GLOBAL)
-	ANNOTATE_NOENDBR
+SYM_FUNC_END(rvm_fpu_back)
+
+SYM_FUNC_START(rvm_fpu_trap)
 	RET
-SYM_FUNC_END(rvm_fpu_call)
+SYM_FUNC_END(rvm_fpu_trap)

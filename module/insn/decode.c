@@ -4,6 +4,7 @@
  * chapter 1).  Bytes and code size in, struct rvm_decoded out.
  */
 #include "decode.h"
+#include "feature.h"
 #include "tables.h"
 #include "../cpu/state.h"
 
@@ -548,7 +549,7 @@ static int decode_cell(struct ctx *c, const struct rvm_cell *cell)
 		    ((flags & W0) && (d->rex & RVM_REX_W)) ||
 		    ((flags & W1) && !(d->rex & RVM_REX_W)))
 			return vex_ud(c);
-		if (d->op == RVM_OP_SSE || d->op == RVM_OP_MASKMOV || d->op == RVM_OP_EMMS)
+		if (d->op == RVM_OP_SSE)
 			d->op = RVM_OP_AVX;
 	} else if (flags & VO) {
 		ok = false;
@@ -898,6 +899,8 @@ truncated:
 		return RVM_DECODE_LONG;
 	if (c.r.more)
 		return c.r.n == RVM_INSN_MAX_BYTES ? RVM_DECODE_LONG : RVM_DECODE_MORE;
+	if (d->op >= RVM_OP_X87)
+		d->feature = rvm_insn_feature(d);
 	return bad ? RVM_DECODE_UD : ret;
 }
 

@@ -107,6 +107,7 @@ enum rvm_encoding {
  * @seg: effective segment of the memory operand or of a string source
  * @vex: vvvv in 0..3 (uninverted), L in 4..5; mandatory prefix in 6..7: none, 66, F3,
  *   F2, of legacy encodings too
+ * @feature: enum rvm_feature
  * @map: 0 one-byte, 1 0F, 2 0F38, 3 0F3A, and the number in the prefix beyond
  */
 struct rvm_decoded {
@@ -130,6 +131,7 @@ struct rvm_decoded {
 	u8 map;
 	u8 opcode;
 	u8 modrm;
+	u8 feature;
 };
 
 /**

@@ -198,6 +198,8 @@ const struct rvm_cell rvm_pfx_0f[256][RVM_NR_PP] = {
 #define KL(name, ...)	{ U, U, C(KEYLOCKER, 0, __VA_ARGS__), U }
 #define TILE(op, ...)	{ RVM_OP_AMX, VO | O64 | L0 | W0, { __VA_ARGS__ } }
 
+#define MASK(name, fl, ...) { U, { RVM_OP_MASKMOV, VO | (fl), { __VA_ARGS__ } }, U, U }
+
 /* Table A-4, 0F 38 xx */
 const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 	[0x00] = INT2(pshufb),
@@ -238,10 +240,10 @@ const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 	[0x29] = INTX(pcmpeqq),
 	[0x2a] = { U, S(movntdqa, VX, Vx, Mx), U, U },
 	[0x2b] = INTX(packusdw),
-	[0x2c] = AVXX(vmaskmovps, W0, Vx, Hx, Mx),
-	[0x2d] = AVXX(vmaskmovpd, W0, Vx, Hx, Mx),
-	[0x2e] = AVXX(vmaskmovps, W0, Mx, Hx, Vx),
-	[0x2f] = AVXX(vmaskmovpd, W0, Mx, Hx, Vx),
+	[0x2c] = MASK(vmaskmovps, W0, Vx, Hx, Mx),
+	[0x2d] = MASK(vmaskmovpd, W0, Vx, Hx, Mx),
+	[0x2e] = MASK(vmaskmovps, W0, Mx, Hx, Vx),
+	[0x2f] = MASK(vmaskmovpd, W0, Mx, Hx, Vx),
 	[0x30] = MOVX(pmovzxbw, Wx2),
 	[0x31] = MOVX(pmovzxbd, Wx4),
 	[0x32] = MOVX(pmovzxbq, Wx8),
@@ -283,8 +285,8 @@ const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 	[0x80] = { U, C(VMX, 0, Gn, Mdq), U, U },		/* INVEPT */
 	[0x81] = { U, C(VMX, 0, Gn, Mdq), U, U },		/* INVVPID */
 	[0x82] = { U, C(INVPCID, 0, Gn, Mdq), U, U },
-	[0x8c] = AVXX(vpmaskmov, 0, Vx, Hx, Mx),
-	[0x8e] = AVXX(vpmaskmov, 0, Mx, Hx, Vx),
+	[0x8c] = MASK(vpmaskmov, 0, Vx, Hx, Mx),
+	[0x8e] = MASK(vpmaskmov, 0, Mx, Hx, Vx),
 	[0x90] = GATH(vpgatherdd),
 	[0x91] = GATHQ(vpgatherqd),
 	[0x92] = GATH(vgatherdps),

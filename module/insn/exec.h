@@ -400,8 +400,8 @@ int rvm_check_io(struct rvm_insn *insn, u16 port, u32 size);
 	X(invlpg) X(invpcid) X(wbinvd) X(xgetbv) X(xsetbv) X(hypercall) \
 	X(store_dtr) X(load_dtr) X(swapgs) X(rdfsbase) X(wrfsbase) X(clflush) X(fence) X(serialize) \
 	X(rdrand) X(clzero) X(movdir64b) X(movdiri) X(pkru) X(undefined) \
-	/* exec_fpu.c, exec_fpustate.c */ \
-	X(fwait) X(x87) X(simd) X(fpu) X(fxsave) X(fxrstor) X(xsave) X(xrstor) \
+	/* exec_fpu.c, exec_fpuvec.c, exec_fpustate.c */ \
+	X(fwait) X(x87) X(simd) X(fpu) X(maskmov) X(gather) X(emms) X(fxsave) X(fxrstor) X(xsave) X(xrstor) \
 	/* exec_seg.c */ \
 	X(mov_from_sreg) X(mov_to_sreg) X(push_sreg) X(pop_sreg) X(lfarptr) \
 	X(arpl) X(lar) X(verr) X(sldt) X(lldt) X(ltr) \

@@ -39,6 +39,8 @@ int rvm_fpu_check(struct rvm_insn *insn, const struct rvm_decoded *d)
 	const struct rvm_cpu *cpu = insn->cpu;
 	bool em = cpu->cr0 & RVM_CR0_EM;
 
+	if (unlikely(insn->hide_unit >> d->feature & 1))
+		return rvm_x_ud(insn);
 	switch (d->op) {
 	case RVM_OP_X87:
 	case RVM_OP_FXSAVE:
@@ -47,6 +49,7 @@ int rvm_fpu_check(struct rvm_insn *insn, const struct rvm_decoded *d)
 			return rvm_x_fault_noerr(insn, RVM_NM);
 		break;
 	case RVM_OP_MMX:
+	case RVM_OP_3DNOW:
 		if (em)
 			return rvm_x_ud(insn);
 		break;
@@ -57,7 +60,10 @@ int rvm_fpu_check(struct rvm_insn *insn, const struct rvm_decoded *d)
 		break;
 	default:
 		if (d->enc == RVM_ENC_LEGACY) {
-			if (em || (!(cpu->cr4 & RVM_CR4_OSFXSR) && d->op != RVM_OP_EMMS))
+			bool mmx = d->op == RVM_OP_EMMS ||
+				   (d->op == RVM_OP_MASKMOV && d->opnd[0].kind == RVM_K_MM);
+
+			if (em || (!(cpu->cr4 & RVM_CR4_OSFXSR) && !mmx))
 				return rvm_x_ud(insn);
 		} else {
 			u64 need = d->enc == RVM_ENC_EVEX || d->op == RVM_OP_OPMASK ? 0xe6 : 6;
@@ -73,6 +79,30 @@ int rvm_fpu_check(struct rvm_insn *insn, const struct rvm_decoded *d)
 	if (unlikely(!insn->fpu_area))
 		return no_unit(insn);
 	return 0;
+}
+
+int rvm_fpu_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u32 ac, u32 acc,
+		 u64 *gla)
+{
+	TRY(rvm_mem_addr(insn, d, size, acc, gla));
+	if (unlikely(size > 8 && (*gla & (ac - 1)) && rvm_ac_armed(insn->cpu)))
+		return rvm_x_fault(insn, RVM_AC, 0);
+	return 0;
+}
+
+int rvm_fpu_ends(struct rvm_insn *insn, u64 gla, u32 size, u32 elem, u32 acc)
+{
+	int (*probe)(struct rvm_insn *insn, u64 gla, u32 len, u32 acc) =
+		acc & RVM_ACC_WRITE ? insn->ops->probe_write : insn->ops->probe_read;
+	u64 last = gla + size - 1;
+
+	if (insn->intel)
+		return 0;
+	if (!rvm_is_long(insn->cpu))
+		last = (u32)last;
+	if (elem)
+		TRY(probe(insn, gla, elem, acc));
+	return size ? probe(insn, last, 1, acc) : 0;
 }
 
 int rvm_read_long(struct rvm_insn *insn, u64 gla, void *buf, u32 len)
@@ -145,7 +175,10 @@ int rvm_x_fwait(struct rvm_insn *insn, const struct rvm_decoded *d)
 /* They do not look for pending exceptions. */
 #define X87_NOWAIT	(X87(1, 6) | X87(1, 7) | X87(5, 6) | X87(5, 7))
 
-/* The pointers to a non-control instruction (SDM vol. 1 §8.1.8). */
+/*
+ * The pointers to a non-control instruction (SDM vol. 1 §8.1.8).  Without a
+ * memory operand the operand's address stays what it was.
+ */
 static void note_pointers(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	const struct rvm_cpu *cpu = insn->cpu;
@@ -191,13 +224,13 @@ static int x87_mem(struct rvm_insn *insn, const struct rvm_decoded *d)
 	rvm_job_byte(&j, d->opcode);
 	rvm_job_byte(&j, reg << 3 | 6);
 	if (!(bit & X87_STORES)) {
-		TRY(rvm_mem_addr(insn, d, size, RVM_ACC_READ, &gla));
+		TRY(rvm_fpu_addr(insn, d, size, 8, RVM_ACC_READ, &gla));
 		TRY(rvm_read(insn, gla, j.mem, size, 0));
 		TRY(run_x87(insn, &j));
 		goto done;
 	}
 
-	TRY(rvm_mem_addr(insn, d, size, RVM_ACC_WRITE, &gla));
+	TRY(rvm_fpu_addr(insn, d, size, 8, RVM_ACC_WRITE, &gla));
 	TRY(rvm_probe(insn, gla, size, 0));
 	old = insn->x87.fsw;
 	/* rvm_x87_unpop() reads a stack underflow from SF, which is sticky */
@@ -210,8 +243,9 @@ static int x87_mem(struct rvm_insn *insn, const struct rvm_decoded *d)
 	 * result (SDM vol. 1 §8.5.5, 8.5.6).  None was pending before.
 	 */
 	if (!(bit & X87_CONTROL) && (insn->x87.fsw & RVM_FSW_ES)) {
-		TRY(rvm_job_run_bytes(insn, &j, "\xd9\x3e", 2));	/* FNSTCW */
-		if (insn->x87.fsw & ~j.mem[0] & 0x1f)
+		/* FNSTCW [RSI + 64]: the result stays where it is */
+		TRY(rvm_job_run_bytes(insn, &j, "\xd9\x7e\x40", 3));
+		if (insn->x87.fsw & ~j.mem[64] & 0x1f)
 			goto done;
 	}
 	rc = rvm_write(insn, gla, j.mem, size, 0);
@@ -270,6 +304,8 @@ static int x87_reg(struct rvm_insn *insn, const struct rvm_decoded *d)
 		rvm_job_byte(&j, d->opcode);
 		rvm_job_byte(&j, d->modrm);
 	}
+	if (!control)
+		TRY(rvm_x87_take_pointers(insn));
 	TRY(run_x87(insn, &j));
 	if (!control)
 		note_pointers(insn, d);
@@ -320,11 +356,22 @@ static bool w_needs_64(const struct rvm_decoded *d)
 			       (d->opcode & 0xfe) == 0x60);
 }
 
+/*
+ * VPEXTRQ and VPINSRQ outside 64-bit mode, where Intel's CPUs take VEX.W for 0
+ * (SDM vol. 2, PINSRQ) and AMD's do not.
+ */
+static bool not_on_amd(const struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	return d->enc == RVM_ENC_VEX && (d->rex & RVM_REX_W) && !rvm_code64(d) && !insn->intel &&
+	       d->map == 3 && (d->opcode == 0x16 || d->opcode == 0x22);
+}
+
 static void emit(const struct rvm_decoded *d, struct rvm_fpu_job *j, bool gpr)
 {
 	static const u8 pp_byte[4] = { 0, 0x66, 0xf3, 0xf2 };
 	u32 rex = d->rex, modrm = d->modrm, pp = pp_of(d), imm = 0, i;
-	bool no_modrm = d->map == 1 && d->opcode == 0x77;	/* EMMS, VZEROUPPER */
+	/* EMMS, VZEROUPPER, FEMMS */
+	bool no_modrm = d->map == 1 && (d->opcode == 0x77 || d->opcode == 0x0e);
 
 	for (i = 0; i < RVM_NR_OPERANDS; i++)
 		if (d->opnd[i].kind == RVM_K_IMM || d->opnd[i].kind == RVM_K_IMM2)
@@ -371,8 +418,17 @@ static void emit(const struct rvm_decoded *d, struct rvm_fpu_job *j, bool gpr)
 		rvm_job_byte(j, d->imm2);
 }
 
-/* Bytes to which the operand must be aligned, or 1. */
-static u32 alignment(const struct rvm_decoded *d, u32 size)
+/* Of these AMD's CPUs (seen on family 1Ah) do not ask alignment, though the manuals do. */
+static bool is_sha(const struct rvm_decoded *d)
+{
+	return d->enc == RVM_ENC_LEGACY &&
+	       ((d->map == 2 && d->opcode >= 0xc8 && d->opcode <= 0xcd) ||
+		(d->map == 3 && d->opcode == 0xcc));
+}
+
+/* Bytes to which the operand must be aligned, or 1; @move: MXCSR.MM does not change it */
+static u32 alignment(const struct rvm_insn *insn, const struct rvm_decoded *d, u32 size,
+		     bool *move)
 {
 	u32 pp = pp_of(d);
 	bool aligned_move = false;
@@ -394,9 +450,63 @@ static u32 alignment(const struct rvm_decoded *d, u32 size)
 		aligned_move = true;
 	else if (d->map == 3 && (d->opcode & 0xfc) == 0x60)	/* PCMPxSTRx */
 		return 1;
+	else if (!insn->intel && is_sha(d))
+		return 1;
+	*move = aligned_move;
 	if (size < 16 || (d->enc == RVM_ENC_VEX && !aligned_move))
 		return 1;
 	return size;
+}
+
+/*
+ * AMD's MXCSR.MM lets operands of arithmetic be misaligned, not those of moves
+ * that want alignment (APM vol. 1 §4.3.2).
+ */
+static int may_misalign(struct rvm_insn *insn, bool aligned_move, bool *may)
+{
+	struct rvm_fpu_job j;
+	u32 mxcsr;
+
+	*may = false;
+	if (aligned_move || insn->intel)
+		return 0;
+	TRY(rvm_job_run_bytes(insn, &j, "\x0f\xae\x1e", 3));	/* STMXCSR */
+	memcpy(&mxcsr, j.mem, 4);
+	*may = mxcsr >> 17 & 1;
+	return 0;
+}
+
+/*
+ * Address of a memory operand.  Where #GP watches over its alignment, it does so
+ * before the segment's limit, and #AC does not.  32 bytes are two times 16 for #AC.
+ */
+static int simd_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u32 acc, u64 *gla)
+{
+	bool move = false, may;
+	u32 align = alignment(insn, d, d->opnd[1].kind == RVM_K_MEM ? d->opnd[1].size : size, &move);
+
+	if (unlikely(align > 1 && (rvm_fpu_offset(insn, d) & (align - 1)))) {
+		TRY(may_misalign(insn, move, &may));
+		if (!may)
+			return rvm_x_gp0(insn);
+	}
+	return rvm_fpu_addr(insn, d, size, 16, acc, gla);
+}
+
+/*
+ * A shift count from memory: of the 16 bytes AMD's CPUs (seen on family 1Ah) read
+ * the 8 that count, which shows where MXCSR.MM allows misalignment.
+ */
+static bool shift_count(const struct rvm_decoded *d)
+{
+	if (d->map != 1 || d->enc != RVM_ENC_LEGACY || pp_of(d) != 1 || d->opcode < 0xd1)
+		return false;
+	switch (d->opcode) {
+	case 0xd1 ... 0xd3: case 0xe1: case 0xe2: case 0xf1 ... 0xf3:
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* The instructions whose result is in the flags. */
@@ -419,9 +529,9 @@ int rvm_x_simd(struct rvm_insn *insn, const struct rvm_decoded *d)
 	const struct rvm_operand *gpr = NULL;
 	struct rvm_cpu *cpu = insn->cpu;
 	struct rvm_fpu_job j;
-	u32 i, size = 0, align;
+	u32 i, size = 0;
 	int mem = -1;
-	bool mmx = d->op == RVM_OP_EMMS && d->enc == RVM_ENC_LEGACY;
+	bool mmx = d->enc == RVM_ENC_LEGACY && (d->op == RVM_OP_EMMS || d->op == RVM_OP_3DNOW);
 	bool str = d->map == 3 && (d->opcode & 0xfc) == 0x60;
 	u64 gla = 0;
 
@@ -439,6 +549,9 @@ int rvm_x_simd(struct rvm_insn *insn, const struct rvm_decoded *d)
 	if (mmx)
 		TRY(rvm_x87_pending(insn));
 
+	if (unlikely(not_on_amd(insn, d)))
+		return rvm_x_ud(insn);
+
 	rvm_job_start(insn, &j);
 	emit(d, &j, gpr);
 	if (mem >= 0) {
@@ -446,10 +559,9 @@ int rvm_x_simd(struct rvm_insn *insn, const struct rvm_decoded *d)
 		bool store = mem == 0 && d->op != RVM_OP_LDMXCSR;
 
 		size = d->opnd[mem].size;
-		align = alignment(d, size);
-		TRY(rvm_mem_addr(insn, d, size, store ? RVM_ACC_WRITE : RVM_ACC_READ, &gla));
-		if (unlikely(gla & (align - 1)))
-			return rvm_x_gp0(insn);
+		if (!insn->intel && shift_count(d))
+			size = 8;
+		TRY(simd_addr(insn, d, size, store ? RVM_ACC_WRITE : RVM_ACC_READ, &gla));
 		if (store)
 			TRY(rvm_probe(insn, gla, size, 0));
 		else
@@ -473,9 +585,9 @@ int rvm_x_simd(struct rvm_insn *insn, const struct rvm_decoded *d)
 	return 0;
 }
 
-/* Recognised, and executed nowhere: EVEX, opmask registers. */
+/* Recognised, and executed nowhere: EVEX, opmask registers, XOP, FMA4. */
 int rvm_x_fpu(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	TRY(rvm_fpu_check(insn, d));
-	return rvm_x_unhandled(insn, "AVX-512 instruction");
+	return rvm_x_unhandled(insn, "AVX-512, XOP or FMA4 instruction");
 }

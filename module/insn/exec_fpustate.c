@@ -51,6 +51,31 @@ int rvm_insn_settle_x87(struct rvm_insn *insn)
 	return 0;
 }
 
+int rvm_x87_take_pointers(struct rvm_insn *insn)
+{
+	struct rvm_x87 *x = &insn->x87;
+	struct rvm_fpu_job j;
+	struct rvm_fx fx;
+	u32 e[7];
+
+	if (likely(x->soft))
+		return 0;
+	/*
+	 * AMD's images have zeros there unless an exception is pending; FNSTENV
+	 * has the truth, in 32 bits.  FLDENV undoes what else it does.
+	 */
+	TRY(rvm_fx_get(insn, &fx));
+	TRY(rvm_job_run_bytes(insn, &j, "\xd9\x36\xd9\x26", 4));
+	memcpy(e, j.mem, sizeof(e));
+	x->fip = (u32)fx.fip == e[3] ? fx.fip : e[3];
+	x->fdp = (u32)fx.fdp == e[5] ? fx.fdp : e[5];
+	x->fcs = e[4];
+	x->fds = e[6];
+	x->fop = e[4] >> 16 & 0x7ff;
+	x->soft = true;
+	return 0;
+}
+
 /*
  * A store popped, and then its write failed.  The popped register still has
  * its contents; whether it was empty before, SF tells: then the store ended in
@@ -94,7 +119,7 @@ static u16 full_tags(const struct rvm_fx *fx)
 			tag = 3;
 		else if (!exp && !mant)
 			tag = 1;
-		else if (exp == 0x7fff || !(mant >> 63))
+		else if (!exp || exp == 0x7fff || !(mant >> 63))
 			tag = 2;
 		else
 			tag = 0;
@@ -116,7 +141,7 @@ static void env_encode(const struct rvm_insn *insn, const struct rvm_decoded *d,
 		       const struct rvm_fx *fx, u8 *env)
 {
 	const struct rvm_x87 *x = &insn->x87;
-	u16 fcs = x->soft ? x->fcs : 0, fds = x->soft ? x->fds : 0;
+	u16 fcs = x->fcs, fds = x->fds;
 	u16 w[3] = { fx->fcw, fx->fsw, full_tags(fx) };
 	u32 ip = fx->fip, dp = fx->fdp, i;
 
@@ -191,6 +216,17 @@ static void env_decode(const struct rvm_insn *insn, const struct rvm_decoded *d,
 	memcpy(flat, out, sizeof(out));
 }
 
+/* Address of the area: its first element in all respects, then the rest. */
+static int env_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 acc, u64 *gla)
+{
+	u32 size = d->opnd[0].size, elem = d->osize == 2 ? 2 : 4;
+
+	TRY(rvm_mem_addr(insn, d, elem, acc, gla));
+	TRY(rvm_fpu_ends(insn, *gla, 0, elem, acc));
+	TRY(rvm_mem_addr(insn, d, size, acc, gla));
+	return rvm_fpu_ends(insn, *gla, size, 0, acc);
+}
+
 /* FNSTENV, FNSAVE; a pending exception has been looked for in what loads. */
 static int store_state(struct rvm_insn *insn, const struct rvm_decoded *d, bool regs)
 {
@@ -200,8 +236,9 @@ static int store_state(struct rvm_insn *insn, const struct rvm_decoded *d, bool 
 	struct rvm_fx fx;
 	u64 gla;
 
-	TRY(rvm_mem_addr(insn, d, size, RVM_ACC_WRITE, &gla));
+	TRY(env_addr(insn, d, RVM_ACC_WRITE, &gla));
 	TRY(rvm_probe(insn, gla, size, 0));
+	TRY(rvm_x87_take_pointers(insn));
 	TRY(rvm_fx_get(insn, &fx));
 	env_encode(insn, d, &fx, buf);
 	for (i = 0; regs && i < 8; i++)
@@ -227,7 +264,7 @@ static int load_state(struct rvm_insn *insn, const struct rvm_decoded *d, bool r
 	struct rvm_x87 new;
 	u64 gla;
 
-	TRY(rvm_mem_addr(insn, d, size, RVM_ACC_READ, &gla));
+	TRY(env_addr(insn, d, RVM_ACC_READ, &gla));
 	TRY(rvm_read_long(insn, gla, buf, size));
 	new = insn->x87;
 	env_decode(insn, d, buf, flat, &new);
@@ -250,6 +287,24 @@ int rvm_x87_state(struct rvm_insn *insn, const struct rvm_decoded *d)
 
 /* ---- FXSAVE, FXRSTOR ---- */
 
+/*
+ * Address of an image.  FXSAVE's first byte in all respects of the segment, then
+ * the alignment, where #AC looks as far as 4 bytes, then the rest; XSAVE's
+ * alignment before all.
+ */
+static int image_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u32 align,
+		      u32 acc, u64 *gla)
+{
+	if (align == 64 && (rvm_fpu_offset(insn, d) & 63))
+		return rvm_x_gp0(insn);
+	TRY(rvm_mem_addr(insn, d, 1, acc, gla));
+	if (unlikely(align == 16 && (*gla & 3) && rvm_ac_armed(insn->cpu)))
+		return rvm_x_fault(insn, RVM_AC, 0);
+	if (*gla & (align - 1))
+		return rvm_x_gp0(insn);
+	return rvm_mem_addr(insn, d, size, acc, gla);
+}
+
 /* XMM registers in the image; without any in AMD's fast form (APM vol. 2 §3.1.7). */
 static u32 fx_xmm(const struct rvm_insn *insn, const struct rvm_decoded *d)
 {
@@ -260,11 +315,22 @@ static u32 fx_xmm(const struct rvm_insn *insn, const struct rvm_decoded *d)
 	return (cpu->efer & RVM_EFER_FFXSR) && !cpu->cpl ? 0 : 16;
 }
 
-/* The legacy region's pointers as an instruction without REX.W writes them. */
-static void fx_narrow(const struct rvm_insn *insn, struct rvm_fx *fx)
+/*
+ * The legacy region's pointers as FXSAVE and XSAVE write them: AMD's CPUs none
+ * unless an exception is pending (family 1Ah, with XSAVEERPTR, writes zeros), and
+ * without REX.W 32 bits with a selector.
+ */
+static void fx_pointers(const struct rvm_insn *insn, struct rvm_fx *fx, bool wide)
 {
 	const struct rvm_x87 *x = &insn->x87;
 
+	if (!insn->intel && !(fx->fsw & RVM_FSW_ES)) {
+		fx->fop = 0;
+		fx->fip = fx->fdp = 0;
+		return;
+	}
+	if (wide)
+		return;
 	fx->fip = (u32)fx->fip | (x->soft ? (u64)x->fcs << 32 : 0);
 	fx->fdp = (u32)fx->fdp | (x->soft ? (u64)x->fds << 32 : 0);
 }
@@ -295,13 +361,11 @@ int rvm_x_fxsave(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u64 gla;
 
 	TRY(rvm_fpu_check(insn, d));
-	TRY(rvm_mem_addr(insn, d, RVM_FX_SIZE, RVM_ACC_WRITE, &gla));
-	if (gla & 15)
-		return rvm_x_gp0(insn);
+	TRY(image_addr(insn, d, RVM_FX_SIZE, 16, RVM_ACC_WRITE, &gla));
+	TRY(rvm_fpu_ends(insn, gla, RVM_FX_SIZE, 0, RVM_ACC_WRITE));
 	TRY(rvm_probe(insn, gla, RVM_FX_SIZE, 0));
 	TRY(rvm_fx_get(insn, &fx));
-	if (!wide_pointers(d))
-		fx_narrow(insn, &fx);
+	fx_pointers(insn, &fx, wide_pointers(d));
 	return rvm_write_long(insn, gla, &fx, RVM_FX_XMM(fx_xmm(insn, d)));
 }
 
@@ -313,9 +377,8 @@ int rvm_x_fxrstor(struct rvm_insn *insn, const struct rvm_decoded *d)
 	u64 gla;
 
 	TRY(rvm_fpu_check(insn, d));
-	TRY(rvm_mem_addr(insn, d, RVM_FX_SIZE, RVM_ACC_READ, &gla));
-	if (gla & 15)
-		return rvm_x_gp0(insn);
+	TRY(image_addr(insn, d, RVM_FX_SIZE, 16, RVM_ACC_READ, &gla));
+	TRY(rvm_fpu_ends(insn, gla, RVM_FX_SIZE, 0, RVM_ACC_READ));
 	TRY(rvm_read_long(insn, gla, &mem, RVM_FX_SIZE));
 	TRY(rvm_fx_get(insn, &fx));
 	memcpy(&fx, &mem, RVM_FX_XMM(nr));
@@ -438,9 +501,8 @@ int rvm_x_xsave(struct rvm_insn *insn, const struct rvm_decoded *d)
 	n = xs_extent(insn, 0, rfbm);
 	if (!size || !n)
 		return rvm_x_unhandled(insn, "XSAVE area larger than expected");
-	TRY(rvm_mem_addr(insn, d, size, RVM_ACC_WRITE, &gla));
-	if (gla & 63)
-		return rvm_x_gp0(insn);
+	TRY(image_addr(insn, d, size, 64, RVM_ACC_WRITE, &gla));
+	TRY(rvm_fpu_ends(insn, gla, size, 1, RVM_ACC_WRITE));
 	TRY(rvm_probe(insn, gla, size, 0));
 	if (!compact)
 		TRY(rvm_read(insn, gla + XS_HEADER, &h, sizeof(h.bv), 0));
@@ -456,8 +518,7 @@ int rvm_x_xsave(struct rvm_insn *insn, const struct rvm_decoded *d)
 		if ((rfbm & XS_X87) && (fx->fop || fx->fip || fx->fdp))
 			save |= XS_X87;
 	}
-	if (!wide_pointers(d))
-		fx_narrow(insn, fx);
+	fx_pointers(insn, fx, wide_pointers(d));
 	/* MXCSR counts for SSE in the compacted format (SDM vol. 1 §13.10) */
 	if (compact && (rfbm & XS_SSE) && fx->mxcsr != 0x1f80)
 		save |= XS_SSE;
@@ -495,50 +556,23 @@ static bool xs_header_valid(const struct rvm_cpu *cpu, const struct xs_header *h
 	return !rest && !(h->comp_bv & ~XS_COMPACT & ~cpu->xcr0) && !(h->bv & ~h->comp_bv);
 }
 
-/* Registers 8 to 15, XMM and upper half of YMM. */
-#define XS_HIGH		128
-
-static int xs_high_get(struct rvm_insn *insn, u8 *high)
-{
-	u64 rfbm = insn->cpu->xcr0 & (XS_SSE | XS_YMM);
-	u32 ymm = insn->xcomp[2].offset;
-
-	TRY(xs_get(insn, rfbm, xs_extent(insn, 0, rfbm)));
-	memcpy(high, insn->fpu_area + RVM_FX_XMM(8), XS_HIGH);
-	if (rfbm & XS_YMM)
-		memcpy(high + XS_HIGH, insn->fpu_area + ymm + 128, XS_HIGH);
-	return 0;
-}
-
-static int xs_high_set(struct rvm_insn *insn, const u8 *high)
-{
-	u64 rfbm = insn->cpu->xcr0 & (XS_SSE | XS_YMM);
-	u32 ymm = insn->xcomp[2].offset;
-
-	TRY(xs_get(insn, rfbm, xs_extent(insn, 0, rfbm)));
-	memcpy(insn->fpu_area + RVM_FX_XMM(8), high, XS_HIGH);
-	if (rfbm & XS_YMM)
-		memcpy(insn->fpu_area + ymm + 128, high + XS_HIGH, XS_HIGH);
-	memcpy(insn->fpu_area + XS_HEADER, &rfbm, sizeof(rfbm));
-	return xs_job(insn, "\x48\x0f\xae\x2e", rfbm);
-}
-
 /* 0F AE /5 XRSTOR; 0F C7 /3 XRSTORS */
 int rvm_x_xrstor(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	u64 rfbm = xs_rfbm(insn->cpu), load, gla;
 	struct rvm_fx *fx = (struct rvm_fx *)insn->fpu_area;
 	struct rvm_x87 new = insn->x87;
-	u8 *a = insn->fpu_area, high[2 * XS_HIGH];
+	u8 *a = insn->fpu_area, high[RVM_HIGH_SIZE];
 	struct xs_header h;
 	u32 size, i;
 
 	TRY(rvm_fpu_check(insn, d));
 	if (d->opcode == 0xc7)
 		return rvm_x_unhandled(insn, "XRSTORS");
-	TRY(rvm_mem_addr(insn, d, XS_EXTENDED, RVM_ACC_READ, &gla));
-	if (gla & 63)
-		return rvm_x_gp0(insn);
+	/* AMD's CPUs check what is asked for, whether it is there or not */
+	size = insn->intel ? XS_EXTENDED : xs_extent(insn, 0, rfbm);
+	TRY(image_addr(insn, d, size, 64, RVM_ACC_READ, &gla));
+	TRY(rvm_fpu_ends(insn, gla, size > XS_EXTENDED ? size : 0, 1, RVM_ACC_READ));
 	TRY(rvm_read(insn, gla + XS_HEADER, &h, sizeof(h), 0));
 	if (!xs_header_valid(insn->cpu, &h))
 		return rvm_x_gp0(insn);
@@ -548,7 +582,7 @@ int rvm_x_xrstor(struct rvm_insn *insn, const struct rvm_decoded *d)
 		return rvm_x_unhandled(insn, "XSAVE area larger than expected");
 	TRY(rvm_mem_addr(insn, d, size, RVM_ACC_READ, &gla));
 	if (!rvm_code64(d))
-		TRY(xs_high_get(insn, high));
+		TRY(rvm_high_get(insn, high));
 
 	memset(a, 0, size);
 	memcpy(a + XS_HEADER, &h, sizeof(h));
@@ -565,7 +599,7 @@ int rvm_x_xrstor(struct rvm_insn *insn, const struct rvm_decoded *d)
 	/* what is not loaded is initialized, and pointers are zero then */
 	TRY(xs_job(insn, "\x48\x0f\xae\x2e", rfbm));
 	if (!rvm_code64(d))
-		TRY(xs_high_set(insn, high));
+		TRY(rvm_high_set(insn, high));
 	if (rfbm & XS_X87) {
 		if (load & XS_X87)
 			insn->x87 = new;
@@ -574,4 +608,42 @@ int rvm_x_xrstor(struct rvm_insn *insn, const struct rvm_decoded *d)
 		insn->x87.fsw_known = false;
 	}
 	return 0;
+}
+
+/* ---- registers 8 to 15 ---- */
+
+#define XS_HIGH		(RVM_HIGH_SIZE / 2)
+
+/* What 32-bit code cannot see stays as it is, whatever is done in 64-bit mode for it. */
+static int high_image(struct rvm_insn *insn, u64 *rfbm, u8 **xmm, u8 **ymm)
+{
+	*rfbm = insn->cpu->xcr0 & (XS_SSE | XS_YMM);
+	*xmm = insn->fpu_area + RVM_FX_XMM(8);
+	*ymm = insn->fpu_area + insn->xcomp[2].offset + XS_HIGH;
+	return xs_get(insn, *rfbm, xs_extent(insn, 0, *rfbm));
+}
+
+int rvm_high_get(struct rvm_insn *insn, u8 *high)
+{
+	u8 *xmm, *ymm;
+	u64 rfbm;
+
+	TRY(high_image(insn, &rfbm, &xmm, &ymm));
+	memcpy(high, xmm, XS_HIGH);
+	if (rfbm & XS_YMM)
+		memcpy(high + XS_HIGH, ymm, XS_HIGH);
+	return 0;
+}
+
+int rvm_high_set(struct rvm_insn *insn, const u8 *high)
+{
+	u8 *xmm, *ymm;
+	u64 rfbm;
+
+	TRY(high_image(insn, &rfbm, &xmm, &ymm));
+	memcpy(xmm, high, XS_HIGH);
+	if (rfbm & XS_YMM)
+		memcpy(ymm, high + XS_HIGH, XS_HIGH);
+	memcpy(insn->fpu_area + XS_HEADER, &rfbm, sizeof(rfbm));
+	return xs_job(insn, "\x48\x0f\xae\x2e", rfbm);
 }

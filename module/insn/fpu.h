@@ -36,6 +36,34 @@ int rvm_job_run(struct rvm_insn *insn, struct rvm_fpu_job *j);
 /* An instruction of the interpreter's own: @n bytes. */
 int rvm_job_run_bytes(struct rvm_insn *insn, struct rvm_fpu_job *j, const char *bytes, u32 n);
 
+static inline bool rvm_ac_armed(const struct rvm_cpu *cpu)
+{
+	return (cpu->rflags & RVM_FL_AC) && (cpu->cr0 & RVM_CR0_AM) && cpu->cpl == 3;
+}
+
+/*
+ * Linear address of a memory operand of @size bytes, which #AC wants aligned to
+ * @ac bytes.  Up to 8 bytes rvm_linear() looks after that itself.
+ */
+int rvm_fpu_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u32 ac, u32 acc,
+		 u64 *gla);
+
+/* The memory operand's linear address before any check, for its low bits. */
+static inline u64 rvm_fpu_offset(const struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 at = rvm_ea(insn, d);
+
+	if (!rvm_code64(d) || d->seg >= RVM_FS)
+		at += insn->cpu->seg[d->seg].base;
+	return at;
+}
+
+/*
+ * Both ends of an image of @size bytes: AMD's CPUs look at its first element, of
+ * @elem bytes, then at its last byte, and CR2 says which it was.  Either may be 0.
+ */
+int rvm_fpu_ends(struct rvm_insn *insn, u64 gla, u32 size, u32 elem, u32 acc);
+
 /* #NM, #UD that come before anything else the instruction does. */
 int rvm_fpu_check(struct rvm_insn *insn, const struct rvm_decoded *d);
 
@@ -65,6 +93,15 @@ struct rvm_fx {
 /* exec_fpustate.c: the present state, with the guest's pointers; and its opposite */
 int rvm_fx_get(struct rvm_insn *insn, struct rvm_fx *fx);
 int rvm_fx_set(struct rvm_insn *insn, const struct rvm_fx *fx);
+
+/* Registers 8 to 15, XMM and upper half of YMM: around what would change them for
+ * code outside 64-bit mode. */
+#define RVM_HIGH_SIZE	256
+int rvm_high_get(struct rvm_insn *insn, u8 *high);
+int rvm_high_set(struct rvm_insn *insn, const u8 *high);
+
+/* From here on insn->x87 has the pointers. */
+int rvm_x87_take_pointers(struct rvm_insn *insn);
 
 static inline void rvm_x87_clear_pointers(struct rvm_insn *insn)
 {

@@ -20,6 +20,7 @@
 #define RVM_INSN_H
 
 #include "../cpu/state.h"
+#include "feature.h"
 
 /* What a step, and every callback, returns. */
 enum rvm_insn_result {
@@ -251,8 +252,9 @@ struct rvm_insn_counts {
  *   instruction, not before
  * @fpu_area: RVM_FPU_AREA bytes, 64-byte aligned, the owner's; for ops->fpu
  * @xcomp: RVM_NR_XCOMP components, from 2 on; the owner's
- * @x87: see there; an owner whose guest uses the unit by itself clears it before
- *   a step, and calls rvm_insn_settle_x87() after it
+ * @x87: see there; an owner whose guest uses the unit by itself calls
+ *   rvm_insn_settle_x87() after a step, and clears it
+ * @hide_unit: a bit for each enum rvm_feature that the guest's CPU does not have
  * @cache: translations and decoded instructions, or NULL: see rvm_insn_cache_init()
  * @hot: the interpreter's own
  * @counts: what the cache did
@@ -277,6 +279,7 @@ struct rvm_insn {
 	enum rvm_insn_watch watch;
 	u32 budget;
 	s32 left;
+	u64 hide_unit;
 	u8 *fpu_area;
 	const struct rvm_xcomp *xcomp;
 	struct rvm_x87 x87;

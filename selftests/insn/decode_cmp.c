@@ -130,10 +130,10 @@ static bool same_name(const struct rvm_decoded *d, const ZydisDecodedInstruction
 		{ RVM_OP_FXSAVE, " fxsave fxsave64 " }, { RVM_OP_FXRSTOR, " fxrstor fxrstor64 " },
 		{ RVM_OP_XSAVE, " xsave xsave64 xsaveopt xsaveopt64 xsavec xsavec64 xsaves xsaves64 " },
 		{ RVM_OP_XRSTOR, " xrstor xrstor64 xrstors xrstors64 " },
-		{ RVM_OP_MASKMOV, " maskmovq maskmovdqu " },
+		{ RVM_OP_MASKMOV, " maskmovq maskmovdqu vmaskmovdqu vmaskmovps vmaskmovpd vpmaskmovd vpmaskmovq " },
 		{ RVM_OP_SSE4A, " extrq insertq movntsd movntss " },
 		{ RVM_OP_FWAIT, " fwait " }, { RVM_OP_LWP, " llwpcb slwpcb lwpins lwpval " },
-		{ RVM_OP_EMMS, " emms " },
+		{ RVM_OP_EMMS, " emms vzeroupper vzeroall " },
 		{ RVM_OP_KEYLOCKER, " encodekey128 encodekey256 aesenc128kl aesenc256kl aesdec128kl aesdec256kl aesencwide128kl aesencwide256kl aesdecwide128kl aesdecwide256kl loadiwkey " },
 	};
 	const char *name = ZydisMnemonicGetString(z->mnemonic), *ours = rvm_op_name(d->op), *ext;

@@ -117,6 +117,23 @@ void unit_reset(struct unit_image *image)
 	image->mxcsr = 0x1f80;
 }
 
+static u64 hidden(void)
+{
+	u64 hide = 0;
+	u32 i, reg[4];
+
+	for (i = 1; i < RVM_NR_FEATURES; i++) {
+		const struct rvm_feature_bit *b = &rvm_feature_bits[i];
+
+		if (!__get_cpuid_count(b->leaf, b->sub, &reg[0], &reg[1], &reg[2], &reg[3]) ||
+		    !(reg[b->reg] >> b->bit & 1))
+			hide |= 1ull << i;
+	}
+	if (!(hide >> RVM_UF_SSE & 1))
+		hide &= ~(1ull << RVM_UF_MMXEXT);
+	return hide;
+}
+
 void unit_attach(struct world *w, struct unit_image *image)
 {
 	static u8 area[RVM_FPU_AREA] __attribute__((aligned(64)));
@@ -124,5 +141,6 @@ void unit_attach(struct world *w, struct unit_image *image)
 	w->unit = image;
 	w->insn.fpu_area = area;
 	w->insn.xcomp = xcomp;
+	w->insn.hide_unit = hidden();
 	memset(&w->insn.x87, 0, sizeof(w->insn.x87));
 }

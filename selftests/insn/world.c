@@ -430,6 +430,8 @@ void world_init(struct world *w)
 	w->insn.cpu = &w->cpu;
 	w->insn.ops = &ops;
 	w->insn.priv = w;
+	/* as every CPU of today; unit_attach() asks the host's */
+	w->insn.hide_unit = 1ull << RVM_UF_3DNOW | 1ull << RVM_UF_XOP | 1ull << RVM_UF_FMA4;
 }
 
 void world_cache(struct world *w, bool on)
