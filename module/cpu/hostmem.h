@@ -146,6 +146,54 @@ static __always_inline bool rvm_host_cmpxchg16(u64 addr, u64 *old, const u64 *va
 	return !err;
 }
 
+/*
+ * From @from to @to, which do not overlap, and @val over and over, of @size 1, 2,
+ * 4 or 8 bytes; @len is a multiple of @size.  False may leave a part done.
+ */
+static inline bool rvm_host_move(u64 to, u64 from, u32 len)
+{
+	u64 v;
+	u32 at;
+	u8 b;
+
+	rvm_host_begin();
+	for (at = 0; at + 8 <= len; at += 8) {
+		__RVM_HOST_LOAD(u64, from + at, &v, fail);
+		__RVM_HOST_STORE(u64, to + at, v, fail);
+	}
+	for (; at < len; at++) {
+		__RVM_HOST_LOAD(u8, from + at, &b, fail);
+		__RVM_HOST_STORE(u8, to + at, b, fail);
+	}
+	rvm_host_end();
+	return true;
+fail:
+	rvm_host_end();
+	return false;
+}
+
+static inline bool rvm_host_fill(u64 to, u64 val, u32 size, u32 len)
+{
+	u32 at;
+
+	if (size == 1)
+		val = (u8)val * 0x0101010101010101ull;
+	else if (size == 2)
+		val = (u16)val * 0x0001000100010001ull;
+	else if (size == 4)
+		val = (u32)val * 0x0000000100000001ull;
+	rvm_host_begin();
+	for (at = 0; at + 8 <= len; at += 8)
+		__RVM_HOST_STORE(u64, to + at, val, fail);
+	for (; at < len; at++)
+		__RVM_HOST_STORE(u8, to + at, val >> (at & 7) * 8, fail);
+	rvm_host_end();
+	return true;
+fail:
+	rvm_host_end();
+	return false;
+}
+
 /* Any length; false may leave a part done. */
 static inline bool rvm_host_read(u64 addr, void *buf, u32 len)
 {

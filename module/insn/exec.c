@@ -261,10 +261,15 @@ int rvm_rmw_begin_at(struct rvm_insn *insn, struct rvm_rmw *m, u64 gla, u32 size
 	u32 acc = lock ? RVM_ACC_LOCKED : 0;
 
 	m->gla = gla;
-	m->host = 0;
 	m->size = size;
 	m->lock = lock;
 	m->tries = 0;
+	/* locked accesses: as rvm_cmpxchg() */
+	if (!(lock && (gla & (size - 1))) &&
+	    rvm_tlb_find(insn, gla, size, RVM_TLB_WRITE, acc, &m->host) &&
+	    rvm_host_load(m->host, &m->old, size))
+		return 0;
+	m->host = 0;
 	TRY(rvm_probe(insn, gla, size, acc));
 	return rvm_read_val(insn, gla, &m->old, size, acc);
 }
@@ -282,9 +287,15 @@ int rvm_rmw_end(struct rvm_insn *insn, struct rvm_rmw *m, u64 val)
 {
 	u64 found = m->old;
 
-	if (!m->lock || below_wrap(insn, m->gla, m->size) != m->size)
+	if (!m->lock) {
+		if (likely(m->host) && rvm_host_store(m->host, val, m->size))
+			return 0;
 		return rvm_write(insn, m->gla, &val, m->size, 0);
-	TRY(rvm_cmpxchg(insn, m->gla, &found, &val, m->size, 0));
+	}
+	if (below_wrap(insn, m->gla, m->size) != m->size)
+		return rvm_write(insn, m->gla, &val, m->size, 0);
+	if (!m->host || !rvm_host_cmpxchg(m->host, &found, val, m->size))
+		TRY(rvm_cmpxchg(insn, m->gla, &found, &val, m->size, 0));
 	if (found == m->old)
 		return 0;
 	m->old = found;

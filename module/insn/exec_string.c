@@ -8,6 +8,7 @@
  * TF set it is one iteration, for the trap comes after each.
  */
 #include "alu.h"
+#include "tlb.h"
 
 #define REP_SLICE	1024
 
@@ -45,8 +46,8 @@ static int dst_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 len,
 typedef int (*iteration_fn)(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n);
 
 /*
- * @fn does up to @max iterations at once (one, but for INS and OUTS) and says
- * in *n how many.  @compare: REPE and REPNE end by ZF too.  @port: one call of
+ * @fn does up to @max iterations at once (one, but for INS and OUTS, and MOVS and
+ * STOS on pages in the TLB) and says in *n how many.  @compare: REPE and REPNE end by ZF too.  @port: one call of
  * @fn ends the slice, so that an attempt that is run again makes the same
  * batches.
  */
@@ -91,10 +92,64 @@ static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decode
 	}
 }
 
+/*
+ * Where up to *n items from index register @reg on lie in the host's memory, *n
+ * being cut to those on one page, upwards, before the index wraps; false where
+ * they have to be looked at one by one.
+ */
+static bool hot_items(const struct rvm_insn *insn, const struct rvm_decoded *d, u32 seg, u32 reg,
+		      u32 size, u32 kind, u32 *n, u64 *host)
+{
+	u64 index = index_reg(insn, d, reg);
+	u64 gla = (index + insn->hot.seg[seg].base) & insn->hot.gla_mask;
+	u32 here = (0x1000 - (gla & 0xfff)) / size;
+
+	if (here < *n)
+		*n = here;
+	if (*n < 2 || (insn->cpu->rflags & RVM_FL_DF) ||
+	    (d->asize < 8 && index + (u64)*n * size > rvm_mask(d->asize)))
+		return false;
+	return rvm_hot_addr(insn, seg, index, *n * size, kind, host);
+}
+
+/* A part of a repeated MOVS on two pages in the TLB that do not overlap */
+static bool movs_hot(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u32 max, u32 *n)
+{
+	u64 from, to;
+	u32 k = max;
+
+	if (!hot_items(insn, d, d->seg, RVM_RSI, size, RVM_TLB_READ, &k, &from) ||
+	    !hot_items(insn, d, RVM_ES, RVM_RDI, size, RVM_TLB_WRITE, &k, &to))
+		return false;
+	if (to - from < (u64)k * size || from - to < (u64)k * size ||
+	    !rvm_host_move(to, from, k * size))
+		return false;
+	*n = k;
+	advance(insn, d, RVM_RSI, size, k);
+	advance(insn, d, RVM_RDI, size, k);
+	return true;
+}
+
+static bool stos_hot(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u32 max, u32 *n)
+{
+	u32 k = max;
+	u64 to;
+
+	if (!hot_items(insn, d, RVM_ES, RVM_RDI, size, RVM_TLB_WRITE, &k, &to) ||
+	    !rvm_host_fill(to, insn->cpu->gpr[RVM_RAX], size, k * size))
+		return false;
+	*n = k;
+	advance(insn, d, RVM_RDI, size, k);
+	return true;
+}
+
 static int movs_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max, u32 *n)
 {
 	u32 size = d->opnd[0].size;
 	u64 src, dst, v;
+
+	if (max > 1 && movs_hot(insn, d, size, max, n))
+		return 0;
 
 	/* the source is read before the destination's segment is looked at */
 	TRY(src_addr(insn, d, size, &src));
@@ -116,6 +171,8 @@ static int stos_one(struct rvm_insn *insn, const struct rvm_decoded *d, u32 max,
 	u32 size = d->opnd[0].size;
 	u64 dst;
 
+	if (max > 1 && stos_hot(insn, d, size, max, n))
+		return 0;
 	TRY(dst_addr(insn, d, size, RVM_ACC_WRITE, &dst));
 	TRY(rvm_write(insn, dst, &insn->cpu->gpr[RVM_RAX], size, 0));
 	advance(insn, d, RVM_RDI, size, 1);
