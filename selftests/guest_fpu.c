@@ -240,12 +240,47 @@ static void several_at_once(void)
 	}
 }
 
+/* What faults in the unit reaches the guest: #XM, #UD instead of it, #GP, #MF. */
+GUEST_ALL(xm, "movl $0x1d80, (%ebx)\nldmxcsr (%ebx)\nxorps %xmm0, %xmm0\npcmpeqd %xmm1, %xmm1\n"
+	  "psrld $25, %xmm1\npslld $23, %xmm1\ndivps %xmm0, %xmm1\nhlt\n");
+GUEST_ALL(mxcsr_bad, "movl $0xffff1f80, (%ebx)\nldmxcsr (%ebx)\nhlt\n");
+GUEST_ALL(mf, "fninit\nmovw $0x37b, (%ebx)\nfldcw (%ebx)\nfld1\nfldz\nfdivrp\nfwait\nhlt\n");
+
+static void unit_faults(void)
+{
+	enum guest_mode m;
+
+	for (m = MODE_LONG; m < NR_MODES; m++) {
+		struct vcpu *v = guest_start_all(m, mf);
+
+		fpu_on(v);
+		v->sregs.cr0 |= 1u << 5;
+		set_sregs(v);
+		EXPECT_EQ(run_to_vector(v), 16);
+		/* TCG's CPU neither raises #XM nor looks at MXCSR's reserved bits */
+		if (host_is_tcg())
+			continue;
+		v = guest_start_all(m, xm);
+		fpu_on(v);
+		EXPECT_EQ(run_to_vector(v), 19);
+		v = guest_start_all(m, xm);
+		fpu_on(v);
+		v->sregs.cr4 &= ~(uint64_t)CR4_OSXMMEXCPT;
+		set_sregs(v);
+		EXPECT_EQ(run_to_vector(v), UD);
+		v = guest_start_all(m, mxcsr_bad);
+		fpu_on(v);
+		EXPECT_EQ(run_to_vector(v), GP);
+	}
+}
+
 int main(void)
 {
 	static const struct ktap_case cases[] = {
 		{ "x87_over_exit", x87_over_exit }, { "sse_over_exit", sse_over_exit },
 		{ "by_ioctl", by_ioctl }, { "avx_over_exit", avx_over_exit },
 		{ "xsetbv_refused", xsetbv_refused }, { "several_at_once", several_at_once },
+		{ "unit_faults", unit_faults },
 	};
 
 	vmtest_init();
