@@ -447,6 +447,40 @@ static void second_page(void)
 	result("faults_on_the_second_page");
 }
 
+/* ---- by the page ---- */
+
+static void strings(void)
+{
+	u32 i, bad = 0;
+
+	/* rep movsb to one byte further on, through the other mapping: the first spreads */
+	START(0xf3, 0xa4);
+	for (i = 0; i < 0x200; i++)
+		code[0x800 + i] = i;
+	code[0x800] = 0x5a;
+	w.cpu.gpr[RVM_RSI] = CODE + 0x800;
+	w.cpu.gpr[RVM_RDI] = ALIAS + 0x801;
+	w.cpu.gpr[RVM_RCX] = 0x1ff;
+	CHECK(run(1) == RVM_INSN_OK && !w.cpu.gpr[RVM_RCX]);
+	for (i = 0; i < 0x200; i++)
+		bad += code[0x800 + i] != 0x5a;
+	CHECK(!bad);
+	/* rep movsl across pages, into a fault: as far as it got */
+	START(0xf3, 0xa5);
+	for (i = 0; i < LEN; i++)
+		data[i] = code[i] ^ i;
+	w.cpu.gpr[RVM_RSI] = ALIAS + 0x101;
+	w.cpu.gpr[RVM_RDI] = DATA + LEN - 0x1402;
+	w.cpu.gpr[RVM_RCX] = 0x600;
+	while (run(1) == RVM_INSN_RETRY)
+		;
+	CHECK(w.insn.fault.vector == RVM_PF && w.insn.fault.cr2 == DATA + LEN);
+	CHECK(w.cpu.gpr[RVM_RCX] == 0x600 - 0x500 && w.cpu.gpr[RVM_RDI] == DATA + LEN - 2);
+	CHECK(!memcmp(data + LEN - 0x1402, code + 0x101, 0x1400) &&
+	      data[LEN - 2] == (u8)(code[LEN - 2] ^ (LEN - 2)));
+	result("rep_by_the_page");
+}
+
 /* ---- atomicity ---- */
 
 #define ROUNDS	100000
@@ -534,7 +568,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	printf("KTAP version 1\n1..9\n");
+	printf("KTAP version 1\n1..10\n");
 	CHECK(same(cases));
 	printf("# seed %llu: %llu steps, %llu faults; %llu decoded, %llu pages mapped\n",
 	       (unsigned long long)seed, (unsigned long long)executed, (unsigned long long)faults,
@@ -547,6 +581,7 @@ int main(int argc, char **argv)
 	flushes();
 	rights();
 	second_page();
+	strings();
 	locked();
 	free(w.cache);
 	return failed;
