@@ -143,6 +143,11 @@ static int svm_exit_io(struct rvm_vcpu *v)
 		v->stats.exit_io_string++;
 		return rvm_emulate_one(v);
 	}
+	/* The intercept comes before a breakpoint on the port (APM vol. 2 §15.10.2,
+	 * §13.1): the interpreter looks for those. */
+	rvm_need(v, RVM_G_DR);
+	if (unlikely(rvm_debug_armed(v)))
+		return rvm_emulate_one(v);
 	/* Permission was checked before the intercept; EXITINFO2 is the next RIP
 	 * on every CPU (§15.10.2). */
 	v->stats.exit_io++;
