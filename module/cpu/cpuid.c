@@ -50,6 +50,7 @@
 #define RVM_7_EBX_AVX512 \
 	(B(16) | B(17) | B(21) | B(26) | B(27) | B(28) | B(30) | \
 	 B(31))
+#define RVM_1_EDX_VME	(B(1))
 #define RVM_7_EBX_FSGSBASE	(B(0))
 #define RVM_7_EBX_SMEP	(B(7))
 #define RVM_7_EBX_SMAP	(B(20))
@@ -327,10 +328,16 @@ static void rvm_mask_leaf(struct kvm_cpuid_entry2 *e)
 	}
 }
 
-/* @e shows what the hardware executes: less where all is interpreted. */
+/*
+ * @e shows what the hardware executes: less where all is interpreted, but for
+ * virtual-8086 extensions, which the interpreter has on any host.
+ */
 static void rvm_mask_interp(struct kvm_cpuid_entry2 *e)
 {
 	switch (e->function) {
+	case 1:
+		e->edx |= RVM_1_EDX_VME;
+		break;
 	case 7:
 		if (e->index) {
 			e->eax &= ~RVM_INTERP_NO_7_1_EAX;
