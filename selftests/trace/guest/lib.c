@@ -7,6 +7,7 @@ struct trap out;
 bool soft_vector;
 ul flag_mask;
 u32 hide, features;
+bool debug_used;
 
 static char text[512];
 static u32 text_n;
@@ -134,14 +135,6 @@ u64 get_gdt(u32 sel)
 	return mem64(M_GDT + (sel & ~7u));
 }
 
-/* ---- the known state ---- */
-
-#ifdef __x86_64__
-#include "lib64.h"
-#else
-#include "lib32.h"
-#endif
-
 ul put_bytes(ul at, const void *bytes, u32 n)
 {
 	memcpy((void *)at, bytes, n);
@@ -164,6 +157,8 @@ void code(struct code c)
 	code_bytes(c.start, c.end - c.start);
 }
 
+static void known_state(void);
+
 void begin(const char *fmt, ...)
 {
 	__builtin_va_list ap;
@@ -184,11 +179,15 @@ void begin(const char *fmt, ...)
 	ring(0);
 }
 
+/* ---- the known state, and the way into a case ---- */
+
 static void remember(void)
 {
 	memcpy(gdt_before, (void *)(M_GDT + SEL_X), sizeof(gdt_before));
 	memcpy(ldt_before, (void *)M_LDT, sizeof(ldt_before));
 }
+
+#include "lib32.h"
 
 void run(void)
 {
@@ -214,9 +213,6 @@ static const char *const vec_name[] = {
 
 static const char *const reg_name[] = {
 	"ax", "cx", "dx", "bx", "sp", "bp", "si", "di",
-#ifdef __x86_64__
-	"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
-#endif
 };
 
 static void show_place(void)

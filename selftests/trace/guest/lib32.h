@@ -5,7 +5,15 @@
 
 extern u8 stubs[], double_fault[];
 extern u32 trap_raw[26], trap_sp, trap_ss, trap_cs, trap_tr;
+extern u8 real_start[], real_end[], real_stubs[], real_in[], real_out[], real_vec[];
 void enter(void);
+void enter_real(void);
+
+u64 handler_gate(u32 dpl)
+{
+	/* of a vector whose number does not matter */
+	return gate(SEL_KCS, (u32)(stubs + 0x40 * 16), 14, dpl, 0);
+}
 
 static u64 golden_gdt[SEL_X / 8], golden_idt[256];
 static u32 idt_changed[8], nr_idt_changed;
@@ -53,6 +61,25 @@ static void setup(void)
 	nr_idt_changed = ~0u;
 }
 
+static bool efer_changed;
+
+void set_efer(u64 v)
+{
+	wrmsr(EFER, v);
+	efer_changed = true;
+}
+
+void set_stack0(ul sp)
+{
+	((struct tss *)M_TSS)->esp0 = sp;
+}
+
+void set_task_cr3(ul cr3)
+{
+	((struct tss *)M_TSS)->cr3 = cr3;
+	((struct tss *)(M_TSS2 + 0xf00))->cr3 = cr3;
+}
+
 static void known_state(void)
 {
 	static const struct { u16 limit; u32 base; } __attribute__((packed))
@@ -64,8 +91,17 @@ static void known_state(void)
 		write_cr0(CR0_PE | CR0_ET | CR0_NE);
 	if (read_cr4())
 		write_cr4(0);
-	if (read_dr7() != 0x400)
+	if (efer_changed)
+		wrmsr(EFER, 0);
+	efer_changed = false;
+	if (read_dr7() != 0x400 || debug_used) {
 		WRITE_DR(7, 0x400);
+		WRITE_DR(0, 0);
+		WRITE_DR(1, 0);
+		WRITE_DR(2, 0);
+		WRITE_DR(3, 0);
+	}
+	debug_used = false;
 	if (read_dr6() != 0xffff0ff0)
 		WRITE_DR(6, 0xffff0ff0);
 	if (read_cr2())
@@ -188,9 +224,51 @@ static void run_case(void)
 	}
 }
 
+/* Code at 0:M_RCODE in real mode; "in" holds real-mode values. */
+void code_real(struct code c)
+{
+	code_end = put(M_RCODE, c) - M_RCODE;
+}
+
+void run_real(void)
+{
+	/* where the copies of the assembly's own variables lie */
+	struct regs *from = (struct regs *)(M_RSTUBS + (real_in - real_start));
+	const struct regs *to = (const struct regs *)(M_RSTUBS + (real_out - real_start));
+	u32 i;
+
+	remember();
+	memcpy((void *)M_RSTUBS, real_start, real_end - real_start);
+	for (i = 0; i < 256; i++)
+		mem32(i * 4) = M_RSTUBS + (real_stubs - real_start) + i * 8;
+	*from = in;
+	enter_real();
+	memset(&out, 0, sizeof(out));
+	for (i = 0; i < NR_GPRS; i++)
+		out.r[i] = to->r[i];
+	out.ip = to->ip & 0xffff;
+	out.cs = to->cs & 0xffff;
+	out.fl = to->fl & 0xffff;
+	out.ss = to->ss & 0xffff;
+	out.ds = to->ds & 0xffff;
+	out.es = to->es & 0xffff;
+	out.fs = to->fs & 0xffff;
+	out.gs = to->gs & 0xffff;
+	out.vec = *(u16 *)(M_RSTUBS + (real_vec - real_start));
+	out.cr2 = read_cr2();
+	out.hcs = HANDLER_CS;
+	out.tr = SEL_TSS;
+}
+
 static void groups(void)
 {
 	rings();
 	ints();
 	tasks();
+	segs();
+	v86s();
+	reals();
+	paging();
+	debug();
+	control();
 }

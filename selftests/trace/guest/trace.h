@@ -22,11 +22,7 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef unsigned long ul;
 
-#ifdef __x86_64__
-#define NR_GPRS	16
-#else
 #define NR_GPRS	8
-#endif
 
 enum { AX, CX, DX, BX, SP, BP, SI, DI };
 
@@ -69,11 +65,7 @@ struct code {
 	static const struct code sym __attribute__((unused)) =		\
 		{ code_##sym, code_##sym##_end }
 
-#ifdef __x86_64__
-#define CODE_NATIVE "64"
-#else
 #define CODE_NATIVE "32"
-#endif
 
 void begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* false, and the case's line printed, where the CPU has not what it needs */
@@ -107,6 +99,7 @@ ul put(ul at, struct code c);
 ul put_bytes(ul at, const void *bytes, u32 n);
 /* put() at M_CODE, or where a 16-bit real-mode case has it */
 void code(struct code c);
+void code_real(struct code c);
 void code_bytes(const void *bytes, u32 n);
 /* Runs in ring @ring in flat segments, or as V86 */
 void ring(int ring);
@@ -139,6 +132,15 @@ void set_gdt(u32 sel, u64 d);
 void set_ldt(u32 sel, u64 d);
 u64 get_gdt(u32 sel);
 void set_idt(u32 vec, u64 g);
+/* A gate to a handler that reports vector 40 */
+u64 handler_gate(u32 dpl);
+/* The case changes debug registers */
+extern bool debug_used;
+void set_efer(u64 v);
+/* Ring 0's stack for entries from outer rings */
+void set_stack0(ul sp);
+/* CR3 of the tasks there are */
+void set_task_cr3(ul cr3);
 #define ACC_CODE	0x9a	/* present, readable */
 #define ACC_CODE_C	0x9e
 #define ACC_DATA	0x92
@@ -162,15 +164,6 @@ struct tss {
 	u16 es, r4, cs, r5, ss, r6, ds, r7, fs, r8, gs, r9, ldt, r10;
 	u16 trap, iomap;
 };
-
-struct tss64 {
-	u32 r0;
-	u64 rsp[3];
-	u64 r1;
-	u64 ist[7];
-	u64 r2;
-	u16 r3, iomap;
-} __attribute__((packed));
 
 #define mem8(a)		(*(volatile u8 *)(ul)(a))
 #define mem16(a)	(*(volatile u16 *)(ul)(a))
@@ -326,5 +319,11 @@ static inline void outb(u16 port, u8 v)
 void rings(void);
 void ints(void);
 void tasks(void);
+void segs(void);
+void v86s(void);
+void reals(void);
+void paging(void);
+void debug(void);
+void control(void);
 
 #endif /* TRACE_H */

@@ -143,13 +143,125 @@ trapped:
 	movl	mon_esp, %esp
 	pushl	$2			/* no NT, no IOPL, no AC left over */
 	popfl
-	popal
+	pushl	$2			/* VIF and VIP by IRET alone */
+	pushl	$SEL_KCS
+	pushl	$1f
+	iretl
+1:	popal
 	ret
 
 	.globl	double_fault
 double_fault:				/* by task gate; the error code is on the stack */
 	pushl	$8
 	jmp	trapped
+
+/*
+ * Real mode.  The way there is a 16-bit segment at 0, so the code for it lies in
+ * the first 64 KiB: real_start .. real_end is copied to M_RSTUBS.
+ */
+#define REAL(sym)	(M_RSTUBS + sym - real_start)
+	.globl	enter_real
+enter_real:
+	pushal
+	movl	%esp, mon_esp
+	lidtl	real_idtr
+	ljmpl	$SEL_RCS, $REAL(real_down)
+
+	.globl	real_start, real_end, real_stubs
+real_start:
+	.code16
+real_down:
+	movw	$SEL_RDS, %ax		/* limits and attributes of real mode */
+	movw	%ax, %ds
+	movw	%ax, %es
+	movw	%ax, %fs
+	movw	%ax, %gs
+	movw	%ax, %ss
+	movl	%cr0, %eax
+	andb	$0xfe, %al
+	movl	%eax, %cr0
+	ljmpw	$0, $REAL(1f)
+1:	xorw	%ax, %ax
+	movw	%ax, %ss
+	movw	%ax, %ds
+	movl	REAL(real_in + R_GPR + 16), %esp
+	pushw	REAL(real_in + R_FL)
+	pushw	REAL(real_in + R_CS)
+	pushw	REAL(real_in + R_IP)
+	movw	REAL(real_in + R_ES), %es
+	movw	REAL(real_in + R_FS), %fs
+	movw	REAL(real_in + R_GS), %gs
+	movl	REAL(real_in + R_GPR), %eax
+	movl	REAL(real_in + R_GPR + 4), %ecx
+	movl	REAL(real_in + R_GPR + 8), %edx
+	movl	REAL(real_in + R_GPR + 12), %ebx
+	movl	REAL(real_in + R_GPR + 20), %ebp
+	movl	REAL(real_in + R_GPR + 24), %esi
+	movl	REAL(real_in + R_GPR + 28), %edi
+	movw	REAL(real_in + R_DS), %ds
+	iretw
+
+/* The handler of every vector pushes its number; flags, CS, IP lie above it. */
+real_trapped:
+	movl	%eax, %cs:REAL(real_out + R_GPR)
+	movl	%ecx, %cs:REAL(real_out + R_GPR + 4)
+	movl	%edx, %cs:REAL(real_out + R_GPR + 8)
+	movl	%ebx, %cs:REAL(real_out + R_GPR + 12)
+	movl	%ebp, %cs:REAL(real_out + R_GPR + 20)
+	movl	%esi, %cs:REAL(real_out + R_GPR + 24)
+	movl	%edi, %cs:REAL(real_out + R_GPR + 28)
+	movw	%ds, %cs:REAL(real_out + R_DS)
+	movw	%es, %cs:REAL(real_out + R_ES)
+	movw	%fs, %cs:REAL(real_out + R_FS)
+	movw	%gs, %cs:REAL(real_out + R_GS)
+	movw	%ss, %cs:REAL(real_out + R_SS)
+	popw	%cs:REAL(real_vec)
+	popw	%cs:REAL(real_out + R_IP)
+	popw	%cs:REAL(real_out + R_CS)
+	popw	%cs:REAL(real_out + R_FL)
+	movl	%esp, %cs:REAL(real_out + R_GPR + 16)
+	cld
+	lgdtl	%cs:REAL(real_gdtr)
+	movl	%cr0, %eax
+	orb	$1, %al
+	movl	%eax, %cr0
+	ljmpl	$SEL_KCS, $real_back
+real_gdtr:
+	.word	0xfff
+	.long	M_GDT
+	.balign	4
+	.globl	real_in, real_out, real_vec
+real_in:	.space	64
+real_out:	.space	64
+real_vec:	.word	0
+	.balign	8
+real_stubs:
+	.set	vec, 0
+	.rept	256
+	pushw	$vec
+	.byte	0xe9			/* JMP rel16: 3 bytes, all stubs alike */
+	.word	real_trapped - . - 2
+	.balign	8
+	.set	vec, vec + 1
+	.endr
+real_end:
+	.code32
+real_back:
+	movl	$SEL_KDS, %eax
+	movl	%eax, %ds
+	movl	%eax, %es
+	movl	%eax, %fs
+	movl	%eax, %gs
+	movl	%eax, %ss
+	movl	mon_esp, %esp
+	pushl	$2
+	popfl
+	popal
+	ret
+
+real_idtr:
+	.word	0x3ff
+	.long	0
 
 	.bss
 	.balign	4

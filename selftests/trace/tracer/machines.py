@@ -13,7 +13,7 @@ from pathlib import Path
 
 from . import compare
 
-DEADLINE = 240
+DEADLINE = 120
 BIOS = Path("/usr/share/bochs/BIOS-bochs-latest")
 VGABIOS = Path("/usr/share/vgabios/vgabios.bin")
 
