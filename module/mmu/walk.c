@@ -211,7 +211,11 @@ static int rvm_walk_once(const struct rvm_walk *w, u64 *gpa)
 			return r;
 		if (!(pte & PTE_P))
 			return rvm_walk_fault(w, 0);
-		if (pdpte_rsvd(c, pte))
+		/*
+		 * Read in place of a CPU that walks them under nested paging: QEMU's
+		 * emulated one sets their accessed bit, which is reserved.
+		 */
+		if (pdpte_rsvd(c, c->pdptes_kept ? pte : pte & ~PTE_A))
 			return rvm_walk_fault(w, RVM_PF_P | RVM_PF_RSVD);
 		table = pte & PTE_ADDR;
 		top = 2;

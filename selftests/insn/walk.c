@@ -208,7 +208,8 @@ static struct result model(const struct rvm_cpu *c, u64 la, u32 acc)
 		}
 		if (!bit(e, 0))
 			return (struct result){ RVM_INSN_FAULT, 0, err };
-		if (reserved(c, F_PAE_PDPTE, e))
+		/* where the CPU walks them itself, an emulated one sets A in them */
+		if (reserved(c, F_PAE_PDPTE, c->pdptes_kept ? e : e & ~0x20ull))
 			return (struct result){ RVM_INSN_FAULT, 0, err | 9 };
 		table = (bits(e, 51, 12) << 12) + bits(la, 29, 21) * 8;
 		path[n++] = table & a20;
