@@ -28,6 +28,8 @@ ROLES = {
     "busybox-amd64": ("amd64", "busybox-static"),
     "busybox-i386": ("i386", "busybox-static"),
     "grub": ("amd64", "grub-rescue-pc"),
+    "ipxe": ("amd64", "ipxe"),
+    "memtest": ("amd64", "memtest86+"),
 }
 
 

@@ -107,3 +107,13 @@ def busybox(arch):
 def grub_floppy():
     """Path of Debian's GRUB rescue floppy image."""
     return unpacked("grub") / "usr/lib/grub-rescue/grub-rescue-floppy.img"
+
+
+def ipxe():
+    """Path of Debian's iPXE, in the form of a Linux kernel."""
+    return unpacked("ipxe") / "boot/ipxe.lkrn"
+
+
+def memtest():
+    """Path of Debian's Memtest86+ for 32 bits, in the form of a Linux kernel."""
+    return unpacked("memtest") / "boot/memtest86+ia32.bin"

@@ -14,7 +14,7 @@ from .qemu import HostOptions
 from .say import LabError
 from .session import Job
 
-KINDS = ("program", "launch", "client", "grub", "shell", "trace")
+KINDS = ("program", "launch", "client", "screen", "shell", "trace")
 DEFAULT_BATCH = 4
 
 
@@ -43,7 +43,7 @@ class Test:
     def job(self):
         """A fresh job for the emulated host."""
         script = {"program": self._program, "launch": self._launch, "client": self._client,
-                  "grub": self._grub, "shell": lambda: self.argument,
+                  "screen": self._screen, "shell": lambda: self.argument,
                   "trace": lambda: trace.script(self.device)}[self.kind]()
         return Job(self.name, script + "\n", self.deadline)
 
@@ -65,8 +65,8 @@ class Test:
             f"-kernel /guests/{self.argument}.kernel -initrd /guests/{self.argument}.initrd "
             f"-append {shlex.quote(guest.append(self.nonce))}")
 
-    def _grub(self):
-        return self._link() + "exec /lab/bin/grub-client"
+    def _screen(self):
+        return self._link() + f"exec /lab/bin/screen-client {self.argument}"
 
     def judge(self, job):
         """Results of a job that ran to its end."""
@@ -115,8 +115,8 @@ def _expand(entry, programs):
         files[f"lab/bin/{Path(path).name}"] = TOP / path
     if kind == "trace":
         files.update(trace.files())
-    if kind == "grub":
-        files["lab/bin/grub-client"] = LAB / "guest/grub-client"
+    if kind == "screen":
+        files["lab/bin/screen-client"] = LAB / "guest/screen-client"
     yield Test(entry["name"], argument=str(entry[kind]), files=files, **base)
 
 

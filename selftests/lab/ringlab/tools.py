@@ -3,7 +3,7 @@
 
 One read-only ext4 image, put together from this machine's programs (with the
 libraries they name), Debian's busybox, the host kernel's own modules, the
-guests' kernels and the GRUB floppy.  It is rebuilt when any of these change.
+guests' kernels, the GRUB floppy, iPXE and Memtest86+.  It is rebuilt when any of these change.
 """
 
 import functools
@@ -79,6 +79,8 @@ def _sources():
         files[f"usr/sbin/{applet}"] = files["usr/bin/kmod"]
     files["usr/bin/busybox"] = str(kernels.busybox("amd64"))
     files["guests/grub-floppy.img"] = str(kernels.grub_floppy())
+    files["guests/ipxe.lkrn"] = str(kernels.ipxe())
+    files["guests/memtest-ia32.bin"] = str(kernels.memtest())
     for name in kernels.GUESTS:
         files[f"guests/{name}.kernel"] = str(kernels.guest_kernel(name))
         files[f"guests/{name}.initrd"] = str(guest.initrd(name))
