@@ -79,24 +79,14 @@ static bool port(struct vcpu *v)
 
 static const char *image;
 
-/*
- * What the device offers.  On QEMU's emulated SVM without PAE, which counts as
- * absent then: under nested paging the first PAE case does not come to its end
- * there.  (Debian's kvm-amd cannot boot a PAE kernel in that emulator either;
- * whether it is the same fault is not established.)
- */
+/* What the device offers. */
 static void set_cpuid(struct vcpu *v)
 {
 	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
-	bool no_pae = host_is_tcg() && !strstr(dev_path(), "interp");
-	uint32_t i;
 
 	ASSERT(c);
 	c->nent = 256;
 	ASSERT_OK(ioctl(v->vm->dev, KVM_GET_SUPPORTED_CPUID, c));
-	for (i = 0; i < c->nent; i++)
-		if (c->entries[i].function == 1 && no_pae)
-			c->entries[i].edx &= ~(1u << 6);
 	ASSERT_OK(ioctl(v->fd, KVM_SET_CPUID2, c));
 	free(c);
 }
