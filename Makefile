@@ -132,7 +132,8 @@ help:
 	@echo "make fuzz-insn       the interpreter beside this machine's own CPU, in user mode:"
 	@echo '                     12 million random cases; SEED=, CASES=, PROCS= choose'
 	@echo 'make coverage-insn   what the tests of the instruction core reach (part of make check)'
-	@echo "make bench           boot times beside Debian's own KVM"
+	@echo "make bench           boot times and loops beside Debian's own KVM, the interpreter's cost;"
+	@echo '                     ROWS="boot loops cost" some of them, GUEST=, ROUNDS='
 	@echo 'make lab-shell       a shell in the emulated host, module loaded; Ctrl-A X ends it'
 	@echo '                     (LABFLAGS="--no-svm --cpus 2 ...": selftests/lab/lab shell --help)'
 	@echo "make lab-update      move the lab to the archive's current kernels"

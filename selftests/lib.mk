@@ -2,15 +2,17 @@
 # The part of tools/testing/selftests/lib.mk that these tests use: same
 # variables, same targets.
 #
-# In: TEST_GEN_PROGS, TEST_PROGS, LOCAL_HDRS, CFLAGS, LDFLAGS, LDLIBS, OUTPUT;
+# In: TEST_GEN_PROGS, TEST_GEN_PROGS_EXTENDED, TEST_PROGS, LOCAL_HDRS, CFLAGS, LDFLAGS,
+# LDLIBS, OUTPUT;
 # INSTALL_PATH (default: kselftest_install here).
 
 INSTALL_PATH ?= $(CURDIR)/kselftest_install
 CC ?= gcc
 
 TEST_GEN_PROGS := $(patsubst %,$(OUTPUT)/%,$(TEST_GEN_PROGS))
+TEST_GEN_PROGS_EXTENDED := $(patsubst %,$(OUTPUT)/%,$(TEST_GEN_PROGS_EXTENDED))
 
-all: $(TEST_GEN_PROGS)
+all: $(TEST_GEN_PROGS) $(TEST_GEN_PROGS_EXTENDED)
 
 $(OUTPUT):
 	mkdir -p $@
@@ -24,10 +26,11 @@ run_tests: all
 install: all
 	install -d $(INSTALL_PATH)
 	install -m 644 settings $(INSTALL_PATH)
-	install -m 755 run_programs $(TEST_GEN_PROGS) $(TEST_PROGS) $(INSTALL_PATH)
+	install -m 755 run_programs $(TEST_GEN_PROGS) $(TEST_GEN_PROGS_EXTENDED) $(TEST_PROGS) \
+		$(INSTALL_PATH)
 	printf '%s\n' $(notdir $(TEST_GEN_PROGS) $(TEST_PROGS)) > $(INSTALL_PATH)/programs
 
 clean:
-	rm -f $(TEST_GEN_PROGS)
+	rm -f $(TEST_GEN_PROGS) $(TEST_GEN_PROGS_EXTENDED)
 
 .PHONY: all run_tests install clean

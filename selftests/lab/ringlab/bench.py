@@ -1,16 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
-"""make bench: boot to init, ours beside Debian's KVM, in one emulated host.
+"""make bench: figures of the modes, side by side in one emulated host.
 
-Rounds alternate between the two and in who goes first, each with its own
-module alone loaded, so that both see the same machine.  The emulator's clock is the wall clock:
-figures of different boots are not compared.
+boot     boot to init, svm beside Debian's KVM.  Rounds alternate between the two and in
+         who goes first, each with its own module alone loaded, so that both see the same
+         machine.
+loops    small guest programs (selftests/bench_guest.c) on interp, svm and Debian's KVM
+cost     host instructions for each that the interpreter executes, counted by callgrind
+         on the userspace build; no emulated host
+
+The emulator's clock is the wall clock: figures of different boots are not compared.
 """
 
 import re
 import statistics
+import subprocess
 import textwrap
 
 from . import boot, build, guest, kernels
+from .paths import BUILD, TOP
 from .qemu import HostOptions
 from .say import LabError, say, show
 from .session import DIED, Job
@@ -20,6 +27,11 @@ DEADLINE = 120
 DEFAULT_GUESTS = ("686", "amd64")
 SIDES = {"svm": ("/dev/ringvm-svm", "insmod /lab/ringvm.ko", "rmmod ringvm"),
          "kvm": ("/dev/kvm", "modprobe kvm-amd", "rmmod kvm_amd kvm")}
+
+# What the loops run on; the figures are compared with the first's.  Debian's KVM holds SVM
+# only while it has a VM.
+LOOP_DEVICES = ("/dev/ringvm-interp", "/dev/ringvm-svm", "/dev/kvm")
+LOOP_DEADLINE = 120		# for each round, with its share of the trial runs
 
 # The counters of the two sides that count the same thing.
 PAIRS = (("exits", "exits", "exits"),
@@ -118,8 +130,7 @@ def _table(name, figures):
                            subsequent_indent="    "))
 
 
-def bench(chosen, rounds):
-    """Print the table of each guest.  Returns the exit status."""
+def _boot(chosen, rounds):
     guests = (chosen,) if chosen else DEFAULT_GUESTS
     for name in guests:
         if name not in kernels.GUESTS:
@@ -129,4 +140,51 @@ def bench(chosen, rounds):
     for name in guests:
         say(f"guest {name}: {rounds} rounds of svm and kvm-amd in one emulated host")
         _table(name, _measure(name, rounds))
+
+
+def _loops(_chosen, rounds):
+    """The loops of bench_guest, whose own words are the table."""
+    build.module()
+    build.selftests()
+    say(f"guest programs: {rounds} rounds on each of {', '.join(LOOP_DEVICES)}")
+    script = f"exec /lab/bin/bench_guest -r {rounds} {' '.join(LOOP_DEVICES)}\n"
+    for _ in range(2):
+        job = Job("bench_guest", script, LOOP_DEADLINE * rounds)
+        session = boot.run(HostOptions(modules="both"), [job],
+                           {"lab/bin/bench_guest": BUILD / "selftests/bench_guest"},
+                           watch=lambda job, line: None, log="bench-loops")
+        if any(j.outcome == DIED for j in session.jobs):
+            say(f"the emulator died: {session.trouble[1]}; once more")
+            continue
+        show("")
+        for line in job.output:
+            show(line)
+        if job.outcome != "pass":
+            raise LabError(f"bench_guest: {job.outcome} ({job.status})")
+        return
+    raise LabError("the emulator died twice: no figures")
+
+
+def _cost(_chosen, _rounds):
+    """cost.py's table."""
+    program = BUILD / "insn/cost"
+    build.make("-C", "selftests/insn", f"OUTPUT={BUILD / 'insn'}", str(program))
+    say("instructions of the interpreter, counted by callgrind")
+    show("\nhost instructions for each that the interpreter executes")
+    if subprocess.run([str(TOP / "selftests/insn/cost.py"), str(program)], check=False).returncode:
+        raise LabError("cost.py failed")
+
+
+ROWS = {"boot": _boot, "loops": _loops, "cost": _cost}
+
+
+def bench(chosen, rounds, rows):
+    """Print the tables named in @rows, or all.  Returns the exit status."""
+    for row in rows:
+        if row not in ROWS:
+            raise LabError(f"ROWS: no {row!r}; there are {', '.join(ROWS)}")
+    if rounds < 1:
+        raise LabError("ROUNDS: at least one")
+    for row in rows or ROWS:
+        ROWS[row](chosen, rounds)
     return 0

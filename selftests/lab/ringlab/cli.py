@@ -117,8 +117,9 @@ def _check(args):
     return check.check(args.tests)
 
 
-def _bench(_args):
-    return bench.bench(os.environ.get("GUEST"), int(os.environ.get("ROUNDS") or 5))
+def _bench(args):
+    rows = args.rows or (os.environ.get("ROWS") or "").split()
+    return bench.bench(os.environ.get("GUEST"), int(os.environ.get("ROUNDS") or 5), rows)
 
 
 def _dkms(_args):
@@ -145,9 +146,13 @@ def _parser():
             ("update", _update, "move to the archive's current versions"),
             ("kdir", _kdir, "print the KDIR of the host kernel"),
             ("demo", _demo, "boot unmodified guests; MODE, GUEST, NONCE in the environment"),
-            ("bench", _bench, "boot times beside Debian's KVM; GUEST, ROUNDS likewise"),
             ("dkms", _dkms, "add, build, install, remove with DKMS")):
         commands.add_parser(name, help=text).set_defaults(call=call)
+    figures = commands.add_parser("bench", help="figures: boot times and loops beside Debian's KVM, "
+                                  "the interpreter's cost; GUEST, ROUNDS likewise")
+    figures.add_argument("--rows", nargs="+", default=[], choices=tuple(bench.ROWS),
+                         help="these alone (else those in $ROWS, else all)")
+    figures.set_defaults(call=_bench)
     test = commands.add_parser("check", help="run the tests, or those whose names match")
     test.add_argument("tests", nargs="*", metavar="NAME")
     test.set_defaults(call=_check)
