@@ -158,15 +158,21 @@ GUEST(resume, 32, "orl $0x10000, 8(%esp)\ninc %ecx\niret\n");
 static void resume_flag(void)
 {
 	struct vcpu *v = guest_start_all(MODE_PROT32, bp);
+	struct kvm_regs r;
 
 	arm(v, G_CODE + 7, DR7_EXEC0);
 	guest_load(v->vm, G_DATA, resume);
 	run_to_hlt(v);
-	if (guest_on_tcg() && !v->regs.rcx)
+	r = v->regs;
+	guest_load(v->vm, G_DATA, guest_for(disarm, MODE_PROT32));
+	v->regs.rip = G_DATA;
+	set_regs(v);
+	run_to_hlt(v);
+	if (guest_on_tcg() && !r.rcx)
 		SKIP("TCG arms no breakpoint from the VMCB's DR7");
-	EXPECT_EQ(v->regs.rcx, 1);
-	EXPECT_EQ(v->regs.rdx, 1);
-	EXPECT_EQ(v->regs.rip, G_CODE + code_len(guest_for(bp, MODE_PROT32)));
+	EXPECT_EQ(r.rcx, 1);
+	EXPECT_EQ(r.rdx, 1);
+	EXPECT_EQ(r.rip, G_CODE + code_len(guest_for(bp, MODE_PROT32)));
 }
 
 /* TF: #DB behind each instruction, DR6.BS (SDM vol. 3 17.3.2). */
