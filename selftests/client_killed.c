@@ -106,7 +106,7 @@ static void child(int ready)
 static void one_round(int sig)
 {
 	int ready[2], st;
-	uint64_t spins = rnd() % 200000, i;
+	uint64_t spins = rnd() % 4000000, i;
 	pid_t pid;
 	char c;
 
@@ -123,8 +123,9 @@ static void one_round(int sig)
 	/* Half of them early, while the VM is still being made. */
 	if (rnd() & 1)
 		EXPECT_EQ(read(ready[0], &c, 1), 1);
+	/* Not PAUSE: with it a CPU of the lab's emulator hands over to the other. */
 	for (i = 0; i < spins; i++)
-		__asm__ volatile("pause");
+		__asm__ volatile("nop");
 	if (rnd() & 1)
 		sched_yield();
 	ASSERT_OK(kill(pid, sig));
