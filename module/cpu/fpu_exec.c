@@ -10,7 +10,10 @@
  * writable mapping of these pages lets instructions be put there.
  *
  * Each CPU has a pool of slots, which doubles as a cache: an instruction that
- * ran before is still in its slot.  A pool belongs to its lock's holder from
+ * ran before is still in its slot, one of RVM_FPU_WAYS in a row.  Writing one is
+ * dear: to this CPU, which then has to serialize; and to an emulator that the host
+ * runs in, which translates the whole page of code anew.  So none is written
+ * over while a free one will do.  A pool belongs to its lock's holder from
  * the look-up to the end of the execution, with preemption off, so a slot is
  * never rewritten while a CPU is in it.  Code that was written through another
  * linear address needs a serializing instruction before it is executed, on each
@@ -42,6 +45,8 @@ struct rvm_fpu_pool {
 extern u8 rvm_fpu_slots[], rvm_fpu_back[];
 u32 rvm_fpu_call(struct rvm_fpu_job *job, const void *slot);
 
+#define RVM_FPU_WAYS	8
+
 static struct rvm_fpu_pool *rvm_fpu_pools;
 static u8 *rvm_fpu_alias;	/* the slots again, writable */
 static DEFINE_PER_CPU(unsigned long, rvm_fpu_synced);
@@ -56,7 +61,7 @@ static DEFINE_PER_CPU(unsigned long, rvm_fpu_synced);
  */
 int rvm_fpu_exec_setup(void)
 {
-	struct page *pages[RVM_FPU_SLOT_PAGES];
+	struct page **pages;
 	u32 i;
 
 	BUILD_BUG_ON(RVM_FPU_SLOTS * RVM_FPU_SLOT_SIZE % PAGE_SIZE);
@@ -73,9 +78,12 @@ int rvm_fpu_exec_setup(void)
 		return -ENOMEM;
 	for (i = 0; i < RVM_FPU_POOLS; i++)
 		raw_spin_lock_init(&rvm_fpu_pools[i].lock);
-	for (i = 0; i < RVM_FPU_SLOT_PAGES; i++)
+	pages = kcalloc(RVM_FPU_SLOT_PAGES, sizeof(*pages), GFP_KERNEL);
+	for (i = 0; pages && i < RVM_FPU_SLOT_PAGES; i++)
 		pages[i] = vmalloc_to_page(rvm_fpu_slots + i * PAGE_SIZE);
-	rvm_fpu_alias = vmap(pages, RVM_FPU_SLOT_PAGES, VM_MAP, PAGE_KERNEL);
+	if (pages)
+		rvm_fpu_alias = vmap(pages, RVM_FPU_SLOT_PAGES, VM_MAP, PAGE_KERNEL);
+	kfree(pages);
 	if (!rvm_fpu_alias) {
 		kvfree(rvm_fpu_pools);
 		return -ENOMEM;
@@ -98,6 +106,21 @@ static bool rvm_fpu_key_equal(const u64 *a, const u64 *b)
 	for (i = 0; i < RVM_FPU_KEY; i++)
 		diff |= a[i] ^ b[i];
 	return !diff;
+}
+
+/* The slot with @job's instruction, or to put it into; the search begins at @n. */
+static u32 rvm_fpu_find(const struct rvm_fpu_pool *pool, u32 n, const struct rvm_fpu_job *job,
+			bool *found)
+{
+	u32 i, at;
+
+	for (i = 0; i < RVM_FPU_WAYS; i++) {
+		at = (n + i) % RVM_FPU_SLOTS;
+		*found = rvm_fpu_key_equal(pool->key[at], job->key);
+		if (*found || !(pool->key[at][0] | pool->key[at][1] | pool->key[at][2]))
+			return at;
+	}
+	return (n + pool->written % RVM_FPU_WAYS) % RVM_FPU_SLOTS;
 }
 
 static void rvm_fpu_fill(struct rvm_fpu_pool *pool, u32 n, u32 at,
@@ -127,12 +150,14 @@ u32 rvm_fpu_exec(struct rvm_fpu_job *job)
 {
 	struct rvm_fpu_pool *pool;
 	u32 n, cpu, trap, i;
+	bool found;
 	u64 hash = 0;
 
 	for (i = 0; i < RVM_FPU_KEY; i++)
 		hash = (hash ^ job->key[i]) * 0x9e3779b97f4a7c15ull;
-	n = hash >> 57;
-	BUILD_BUG_ON(RVM_FPU_SLOTS != 1 << (64 - 57));
+	n = hash >> 55;
+	BUILD_BUG_ON(RVM_FPU_SLOTS != 1 << (64 - 55));
+	BUILD_BUG_ON(RVM_FPU_KEY != 3);
 
 	/* Softirqs off as well: they use the unit, and save it for the task then. */
 	fpregs_lock();
@@ -141,7 +166,8 @@ u32 rvm_fpu_exec(struct rvm_fpu_job *job)
 	cpu = smp_processor_id() % RVM_FPU_POOLS;
 	pool = &rvm_fpu_pools[cpu];
 	raw_spin_lock(&pool->lock);
-	if (unlikely(!rvm_fpu_key_equal(pool->key[n], job->key)))
+	n = rvm_fpu_find(pool, n, job, &found);
+	if (unlikely(!found))
 		rvm_fpu_fill(pool, n, (cpu * RVM_FPU_SLOTS + n) * RVM_FPU_SLOT_SIZE, job);
 	if (unlikely(this_cpu_read(rvm_fpu_synced) != pool->written)) {
 		sync_core();

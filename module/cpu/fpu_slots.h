@@ -8,7 +8,7 @@
 
 /* A pool of slots for each CPU; CPUs beyond share (cpu modulo pools). */
 #define RVM_FPU_POOLS		16
-#define RVM_FPU_SLOTS		128
+#define RVM_FPU_SLOTS		512
 #define RVM_FPU_SLOT_SIZE	32
 #define RVM_FPU_SLOT_CODE	4	/* behind the ENDBR64 */
 

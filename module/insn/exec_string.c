@@ -47,9 +47,9 @@ typedef int (*iteration_fn)(struct rvm_insn *insn, const struct rvm_decoded *d, 
 
 /*
  * @fn does up to @max iterations at once (one, but for INS and OUTS, and MOVS and
- * STOS on pages in the TLB) and says in *n how many.  @compare: REPE and REPNE end by ZF too.  @port: one call of
- * @fn ends the slice, so that an attempt that is run again makes the same
- * batches.
+ * STOS on pages in the TLB) and says in *n how many.  @compare: REPE and REPNE end
+ * by ZF too.  @port: one call of @fn ends the slice, so that an attempt that is run
+ * again makes the same batches.
  */
 static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decoded *d,
 				  iteration_fn fn, bool compare, bool port)
@@ -94,35 +94,67 @@ static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decode
 
 /*
  * Where up to *n items from index register @reg on lie in the host's memory, *n
- * being cut to those on one page, upwards, before the index wraps; false where
- * they have to be looked at one by one.
+ * being cut to those on one page, before the index wraps; the lowest of them, so
+ * where DF is set the last.  False where they have to be looked at one by one.
+ * @fill: look the page up if the TLB has something else in its place.
  */
-static bool hot_items(const struct rvm_insn *insn, const struct rvm_decoded *d, u32 seg, u32 reg,
-		      u32 size, u32 kind, u32 *n, u64 *host)
+static bool hot_items(struct rvm_insn *insn, const struct rvm_decoded *d, u32 seg, u32 reg,
+		      u32 size, u32 kind, bool fill, u32 *n, u64 *host)
 {
+	const struct rvm_hot *hot = &insn->hot;
+	u64 lim = kind == RVM_TLB_WRITE ? hot->seg[seg].wlim : hot->seg[seg].rlim;
 	u64 index = index_reg(insn, d, reg);
-	u64 gla = (index + insn->hot.seg[seg].base) & insn->hot.gla_mask;
-	u32 here = (0x1000 - (gla & 0xfff)) / size;
+	u64 gla = (index + hot->seg[seg].base) & hot->gla_mask;
+	u32 at = gla & 0xfff, len;
 
-	if (here < *n)
-		*n = here;
-	if (*n < 2 || (insn->cpu->rflags & RVM_FL_DF) ||
-	    (d->asize < 8 && index + (u64)*n * size > rvm_mask(d->asize)))
+	if (insn->cpu->rflags & RVM_FL_DF) {
+		u32 here = at / size + 1;
+
+		if (at + size > 0x1000)
+			return false;
+		if (here < *n)
+			*n = here;
+		len = *n * size;
+		if (index < len - size)
+			return false;
+		index -= len - size;
+		gla -= len - size;
+	} else {
+		u32 here = (0x1000 - at) / size;
+
+		if (here < *n)
+			*n = here;
+		len = *n * size;
+		if (d->asize < 8 && index + len > rvm_mask(d->asize))
+			return false;
+	}
+	if (*n < 2 || index + len - 1 >= lim)
 		return false;
-	return rvm_hot_addr(insn, seg, index, *n * size, kind, host);
+	if (rvm_hot_lookup(insn, gla, len, kind, host))
+		return true;
+	/* tlb_mask: zero where the accesses are to be seen one by one */
+	return fill && hot->tlb_mask && rvm_tlb_find(insn, gla, len, kind, 0, host);
 }
 
-/* A part of a repeated MOVS on two pages in the TLB that do not overlap */
+/* A part of a repeated MOVS from one page to another */
 static bool movs_hot(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u32 max, u32 *n)
 {
+	u64 src = index_reg(insn, d, RVM_RSI) + insn->hot.seg[d->seg].base;
+	u64 dst = index_reg(insn, d, RVM_RDI) + insn->hot.seg[RVM_ES].base;
+	/* Two pages that meet in one entry are never both there. */
+	bool same = !((src ^ dst) >> 12 & (RVM_TLB_SIZE - 1)), down = insn->cpu->rflags & RVM_FL_DF;
 	u64 from, to;
-	u32 k = max;
+	u32 k = max, more;
 
-	if (!hot_items(insn, d, d->seg, RVM_RSI, size, RVM_TLB_READ, &k, &from) ||
-	    !hot_items(insn, d, RVM_ES, RVM_RDI, size, RVM_TLB_WRITE, &k, &to))
+	if (!hot_items(insn, d, d->seg, RVM_RSI, size, RVM_TLB_READ, same, &k, &from))
 		return false;
-	if (to - from < (u64)k * size || from - to < (u64)k * size ||
-	    !rvm_host_move(to, from, k * size))
+	more = k;
+	if (!hot_items(insn, d, RVM_ES, RVM_RDI, size, RVM_TLB_WRITE, same, &k, &to))
+		return false;
+	if (down)
+		from += (u64)(more - k) * size;
+	k = rvm_host_move(to, from, size, k, down);
+	if (!k)
 		return false;
 	*n = k;
 	advance(insn, d, RVM_RSI, size, k);
@@ -135,7 +167,7 @@ static bool stos_hot(struct rvm_insn *insn, const struct rvm_decoded *d, u32 siz
 	u32 k = max;
 	u64 to;
 
-	if (!hot_items(insn, d, RVM_ES, RVM_RDI, size, RVM_TLB_WRITE, &k, &to) ||
+	if (!hot_items(insn, d, RVM_ES, RVM_RDI, size, RVM_TLB_WRITE, false, &k, &to) ||
 	    !rvm_host_fill(to, insn->cpu->gpr[RVM_RAX], size, k * size))
 		return false;
 	*n = k;

@@ -213,7 +213,7 @@ struct rvm_hot {
 	 * many of its bytes may be executed; how many of these begin eight others;
 	 * and where they are. */
 	u64 win_rip, win_len, win_fast, win_host;
-	u64 win_salt;
+	u64 win_salt, win_mask;
 	struct rvm_cached_insn *win_slots;
 	u32 win_mode, win_ctx;
 	u64 win_base;		/* CS.base, CS.limit that it was made with */
@@ -355,6 +355,8 @@ static inline void rvm_insn_stop(struct rvm_insn *insn)
 /**
  * rvm_insn_cache_size, rvm_insn_cache_init - make an interpreter fast
  * @mem: memory of that size, the owner's; aligned to a page, with any contents
+ * @decoded: how many decoded instructions to keep for each of the three code sizes:
+ *   a power of two, 4096 or more; each takes 128 bytes
  *
  * Without it every access goes through the callbacks and every instruction is
  * decoded where it is met: right for one instruction now and then.  With it
@@ -363,8 +365,8 @@ static inline void rvm_insn_stop(struct rvm_insn *insn)
  * logged from now on, INVLPG came from elsewhere.  Changes of struct rvm_cpu,
  * and what the guest's instructions do, are seen without help.
  */
-size_t rvm_insn_cache_size(void);
-void rvm_insn_cache_init(struct rvm_insn *insn, void *mem);
+size_t rvm_insn_cache_size(u32 decoded);
+void rvm_insn_cache_init(struct rvm_insn *insn, void *mem, u32 decoded);
 
 /* Forget all translations.  From the thread that runs the interpreter, or while
  * it does not run. */

@@ -23,14 +23,35 @@ static const bool plain[RVM_NR_OPS] = {
 	P(BT), P(BTS), P(BTR), P(BTC), P(BSF), P(BSR), P(TZCNT), P(LZCNT), P(POPCNT),
 	P(ANDN), P(BEXTR), P(BLSR), P(BLSMSK), P(BLSI), P(BZHI), P(PDEP), P(PEXT), P(MULX),
 	P(RORX), P(SARX), P(SHLX), P(SHRX),
-	P(CLC), P(STC), P(CMC), P(CLD), P(STD),
+	P(CLC), P(STC), P(CMC), P(CLD), P(STD), P(CLI),
 	P(MOVS), P(CMPS), P(STOS), P(LODS), P(SCAS),
 	P(JCC), P(JMP), P(CALL), P(RET), P(LOOP), P(LOOPE), P(LOOPNE), P(JCXZ), P(BOUND),
 	P(NOP), P(PAUSE), P(PREFETCH), P(FENCE),
 #undef P
 };
 
+/*
+ * Those that leave alone what struct rvm_hot is made of, but for what of it is in
+ * RFLAGS; the run goes on after them unless that has changed, or IF.
+ */
+static const bool quiet[RVM_NR_OPS] = {
+#define P(op) [RVM_OP_##op] = true
+	P(POPF), P(STI), P(IN), P(OUT), P(RDTSC),
+	P(X87), P(FWAIT), P(MMX), P(EMMS), P(SSE), P(LDMXCSR), P(STMXCSR), P(AVX),
+#undef P
+};
+
 /* ---- executing from the cache ---- */
+
+/* Is this a point where the caller wants to look at the guest? */
+static bool attention(const struct rvm_insn *insn)
+{
+	const struct rvm_cpu *cpu = insn->cpu;
+
+	if ((cpu->rflags & RVM_FL_TF) || insn->watch == RVM_WATCH_ALL)
+		return true;
+	return insn->watch == RVM_WATCH_IRQ && (cpu->rflags & RVM_FL_IF) && !cpu->int_shadow;
+}
 
 static void keep_bytes(struct rvm_insn *insn, const struct rvm_cached_insn *e)
 {
@@ -42,11 +63,18 @@ static void keep_bytes(struct rvm_insn *insn, const struct rvm_cached_insn *e)
 /* rvm_cached_insn.fn of every instruction that is not plain */
 static int exec_other(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
+	const struct rvm_cpu *cpu = insn->cpu;
+	u64 before = cpu->rflags;
 	int rc;
 
 	keep_bytes(insn, (const void *)((const u8 *)d - offsetof(struct rvm_cached_insn, d)));
 	rc = rvm_exec_commit(insn, d);
-	return rc ? rc : RVM_X_DONE;
+	if (rc)
+		return rc;
+	if (quiet[d->op] && !cpu->int_shadow && !attention(insn) &&
+	    !((before ^ cpu->rflags) & (RVM_FL_AC | RVM_FL_VM)))
+		return RVM_X_JUMPED;
+	return RVM_X_DONE;
 }
 
 static rvm_exec_fn pick(const struct rvm_decoded *d)
@@ -85,8 +113,8 @@ static struct rvm_cached_insn *fill(struct rvm_cached_insn *e, const u8 *bytes)
 
 static __always_inline struct rvm_cached_insn *slot(const struct rvm_hot *hot, u64 off)
 {
-	return (void *)((u8 *)hot->win_slots + (((off + hot->win_salt) & (RVM_DECODED - 1)) *
-						 sizeof(struct rvm_cached_insn)));
+	return (void *)((u8 *)hot->win_slots + ((off + hot->win_salt) & hot->win_mask) *
+		sizeof(struct rvm_cached_insn));
 }
 
 /* The code page that RIP is in.  False: fetch by the callback. */
@@ -158,6 +186,20 @@ static bool next_page(struct rvm_insn *insn, u8 *bytes, u32 *n)
 	return true;
 }
 
+/* @n bytes, RVM_INSN_MAX at most, which are mostly that many: then two loads will do. */
+static bool read_code(u64 host, u8 *bytes, u32 n)
+{
+	u64 low, high;
+
+	if (unlikely(n < RVM_INSN_MAX))
+		return rvm_host_read(host, bytes, n);
+	if (!rvm_host_load(host, &low, 8) || !rvm_host_load(host + RVM_INSN_MAX - 8, &high, 8))
+		return false;
+	memcpy(bytes, &low, 8);
+	memcpy(bytes + RVM_INSN_MAX - 8, &high, 8);
+	return true;
+}
+
 /*
  * An entry for the instruction at RIP where the loop did not find it: another
  * page, more than eight bytes, the end of a page, or not decoded yet.  NULL
@@ -178,7 +220,7 @@ static struct rvm_cached_insn *find(struct rvm_insn *insn)
 		off = insn->cpu->rip - hot->win_rip;
 	}
 	n = hot->win_len - off < RVM_INSN_MAX ? hot->win_len - off : RVM_INSN_MAX;
-	if (!rvm_host_read(hot->win_host + off, bytes, n))
+	if (!read_code(hot->win_host + off, bytes, n))
 		goto uncached;
 	e = slot(hot, off);
 again:
@@ -251,16 +293,6 @@ static int one(struct rvm_insn *insn)
 	insn->cpu->rflags &= ~RVM_FL_RF;
 	insn->cpu->int_shadow = 0;
 	return RVM_INSN_OK;
-}
-
-/* Is this a point where the caller wants to look at the guest? */
-static bool attention(const struct rvm_insn *insn)
-{
-	const struct rvm_cpu *cpu = insn->cpu;
-
-	if ((cpu->rflags & RVM_FL_TF) || insn->watch == RVM_WATCH_ALL)
-		return true;
-	return insn->watch == RVM_WATCH_IRQ && (cpu->rflags & RVM_FL_IF) && !cpu->int_shadow;
 }
 
 int rvm_insn_run(struct rvm_insn *insn, u32 budget, u32 *done)

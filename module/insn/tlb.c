@@ -12,9 +12,9 @@
 /* Without a cache every lookup ends here. */
 static const struct rvm_tlb_entry nothing;
 
-size_t rvm_insn_cache_size(void)
+size_t rvm_insn_cache_size(u32 decoded)
 {
-	return sizeof(struct rvm_insn_cache);
+	return sizeof(struct rvm_insn_cache) + 3 * (size_t)decoded * sizeof(struct rvm_cached_insn);
 }
 
 void rvm_cached_spoil(struct rvm_cached_insn *e)
@@ -26,18 +26,18 @@ void rvm_cached_spoil(struct rvm_cached_insn *e)
 
 static void forget_decoded(struct rvm_insn_cache *c)
 {
-	u32 i, j;
+	u32 i;
 
-	for (i = 0; i < ARRAY_SIZE(c->insn); i++)
-		for (j = 0; j < RVM_DECODED; j++)
-			rvm_cached_spoil(&c->insn[i][j]);
+	for (i = 0; i < 3 * c->decoded; i++)
+		rvm_cached_spoil(&c->insn[i]);
 }
 
-void rvm_insn_cache_init(struct rvm_insn *insn, void *mem)
+void rvm_insn_cache_init(struct rvm_insn *insn, void *mem, u32 decoded)
 {
 	insn->cache = mem;
-	memset(mem, 0, sizeof(struct rvm_insn_cache));
+	memset(mem, 0, rvm_insn_cache_size(decoded));
 	insn->cache->gen = 1;
+	insn->cache->decoded = decoded;
 	forget_decoded(insn->cache);
 	memset(&insn->hot, 0, sizeof(insn->hot));
 	insn->hot.win_mode = ~0u;
@@ -177,7 +177,8 @@ void rvm_hot_refresh(struct rvm_insn *insn)
 			forget_decoded(c);
 		hot->win_ctx = ctx;
 		hot->win_mode = mode;
-		hot->win_slots = c->insn[mode & RVM_DEC_SIZE];
+		hot->win_slots = c->insn + (mode & RVM_DEC_SIZE) * c->decoded;
+		hot->win_mask = c->decoded - 1;
 		hot->win_base = cs->base;
 		hot->win_limit = cs->limit;
 		hot->win_len = 0;

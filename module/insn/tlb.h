@@ -31,7 +31,6 @@ enum { RVM_TLB_READ, RVM_TLB_WRITE, RVM_TLB_EXEC };
 enum { RVM_TLB_USER, RVM_TLB_SUPER, RVM_TLB_SUPER_AC, RVM_TLB_CONTEXTS };
 
 #define RVM_TLB_SIZE	512	/* pages in each context */
-#define RVM_DECODED	4096	/* instructions for each code size */
 
 /*
  * A page.  Tags are the linear address of the page with the TLB's generation in
@@ -61,9 +60,10 @@ struct rvm_cached_insn {
 
 struct rvm_insn_cache {
 	struct rvm_tlb_entry tlb[RVM_TLB_CONTEXTS][RVM_TLB_SIZE];
-	struct rvm_cached_insn insn[3][RVM_DECODED];	/* by RVM_DEC_SIZE */
 	struct rvm_cached_insn odd;	/* one that could not be kept */
 	u32 gen;
+	u32 decoded;			/* instructions for each code size: a power of two */
+	struct rvm_cached_insn insn[];	/* three times that, by RVM_DEC_SIZE */
 };
 
 /* Derive insn->hot from insn->cpu. */

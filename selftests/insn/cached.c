@@ -481,6 +481,62 @@ static void strings(void)
 	result("rep_by_the_page");
 }
 
+/* Downwards: apart, and over itself */
+static void strings_down(void)
+{
+	static const struct { u32 size, len; u8 code[3]; } op[] = {
+		{ 1, 2, { 0xf3, 0xa4 } }, { 2, 3, { 0x66, 0xf3, 0xa5 } },
+		{ 4, 2, { 0xf3, 0xa5 } }, { 8, 3, { 0xf3, 0x48, 0xa5 } },
+	};
+	static u8 want[LEN];
+	u32 i, k;
+
+	for (i = 0; i < 8; i++) {
+		u32 size = op[i & 3].size, from = 0x2f00, to = i < 4 ? 0x1504 : 0x2f00 - 3 * size;
+		u32 n = 0x1400 / size;
+
+		start(op[i & 3].code, op[i & 3].len);
+		for (k = 0; k < LEN; k++)
+			data[k] = want[k] = k * 7 + (k >> 8);
+		for (k = 0; k < n; k++)
+			memcpy(want + to - k * size, want + from - k * size, size);
+		w.cpu.rflags |= RVM_FL_DF;
+		w.cpu.gpr[RVM_RSI] = DATA + from;
+		w.cpu.gpr[RVM_RDI] = DATA + to;
+		w.cpu.gpr[RVM_RCX] = n;
+		w.insn.counts.map = 0;
+		while (run(1) == RVM_INSN_RETRY)
+			;
+		CHECK(!w.cpu.gpr[RVM_RCX] && !memcmp(data, want, LEN));
+		CHECK(w.cpu.gpr[RVM_RSI] == DATA + from - n * size &&
+		      w.cpu.gpr[RVM_RDI] == DATA + to - n * size);
+	}
+	result("rep_downwards");
+}
+
+/* Source and destination whose translations have the same place in the TLB */
+static void strings_meet(void)
+{
+	u32 i, down;
+
+	for (down = 0; down < 2; down++) {
+		START(0xf3, 0xa4);
+		world_region(&w, DATA + 0x200000, LEN, other, true);
+		for (i = 0; i < LEN; i++)
+			data[i] = i ^ i >> 8;
+		w.cpu.gpr[RVM_RSI] = DATA + (down ? LEN - 1 : 0);
+		w.cpu.gpr[RVM_RDI] = DATA + 0x200000 + (down ? LEN - 1 : 0);
+		w.cpu.gpr[RVM_RCX] = LEN;
+		w.cpu.rflags |= down ? RVM_FL_DF : 0;
+		w.insn.counts.map = 0;
+		while (run(1) == RVM_INSN_RETRY)
+			;
+		CHECK(!w.cpu.gpr[RVM_RCX] && !memcmp(data, other, LEN));
+		CHECK(w.insn.counts.map < 64);
+	}
+	result("rep_where_translations_meet");
+}
+
 /* ---- atomicity ---- */
 
 #define ROUNDS	100000
@@ -568,7 +624,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	printf("KTAP version 1\n1..10\n");
+	printf("KTAP version 1\n1..12\n");
 	CHECK(same(cases));
 	printf("# seed %llu: %llu steps, %llu faults; %llu decoded, %llu pages mapped\n",
 	       (unsigned long long)seed, (unsigned long long)executed, (unsigned long long)faults,
@@ -582,6 +638,8 @@ int main(int argc, char **argv)
 	rights();
 	second_page();
 	strings();
+	strings_down();
+	strings_meet();
 	locked();
 	free(w.cache);
 	return failed;

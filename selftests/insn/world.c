@@ -434,12 +434,15 @@ void world_init(struct world *w)
 	w->insn.hide_unit = 1ull << RVM_UF_3DNOW | 1ull << RVM_UF_XOP | 1ull << RVM_UF_FMA4;
 }
 
+/* Few, for a new world makes all of them anew. */
+#define DECODED	4096
+
 void world_cache(struct world *w, bool on)
 {
 	if (on && !w->cache)
-		w->cache = aligned_alloc(0x1000, (rvm_insn_cache_size() + 0xfff) & ~0xfffull);
+		w->cache = aligned_alloc(0x1000, (rvm_insn_cache_size(DECODED) + 0xfff) & ~0xfffull);
 	if (on)
-		rvm_insn_cache_init(&w->insn, w->cache);
+		rvm_insn_cache_init(&w->insn, w->cache, DECODED);
 	else
 		w->insn.cache = NULL;
 }

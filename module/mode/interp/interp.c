@@ -18,13 +18,21 @@
 /* Instructions of a slice: a signal waits for no more than these. */
 #define INTERP_BUDGET	1000
 
+/*
+ * Decoded instructions kept for each code size, of 128 bytes.  A kernel that boots
+ * is at home in some hundred pages of code: with 4096 a third of the time went
+ * into decoding.
+ */
+#define INTERP_DECODED	32768
+
 enum interp_kind { INTERP_NONE, INTERP_EXCEPTION, INTERP_NMI, INTERP_IRQ };
 
 /**
  * struct interp_vcpu - one vCPU in the interpreter
  * @kind, @event, @insn_len: to deliver at the start of the next slice
  * @irq_window, @nmi_window: end the slice when the guest can take one
- * @cache: translations and decoded instructions
+ * @cache: translations and decoded instructions, or NULL
+ * @tried: to make one
  */
 struct interp_vcpu {
 	enum interp_kind kind;
@@ -32,6 +40,7 @@ struct interp_vcpu {
 	u8 insn_len;
 	bool irq_window, nmi_window;
 	void *cache;
+	bool tried;
 };
 
 static struct interp_vcpu *to_interp(struct rvm_vcpu *v)
@@ -62,12 +71,6 @@ static int interp_vcpu_init(struct rvm_vcpu *v)
 	v->mode_data = i;
 	if (!i)
 		return -ENOMEM;
-	i->cache = kvzalloc(rvm_insn_cache_size(), GFP_KERNEL_ACCOUNT);
-	if (!i->cache) {
-		interp_vcpu_destroy(v);
-		return -ENOMEM;
-	}
-	rvm_insn_cache_init(&v->insn, i->cache);
 	return 0;
 }
 
@@ -181,6 +184,20 @@ static bool interp_window_open(struct rvm_vcpu *v)
 		(i->nmi_window && !v->ev.nmi.masked);
 }
 
+/*
+ * At the first entry, for a client may make many vCPUs that never run.  Without
+ * memory the guest is slow, and not wrong.
+ */
+static void interp_make_cache(struct rvm_vcpu *v)
+{
+	struct interp_vcpu *i = to_interp(v);
+
+	i->tried = true;
+	i->cache = kvmalloc(rvm_insn_cache_size(INTERP_DECODED), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (i->cache)
+		rvm_insn_cache_init(&v->insn, i->cache, INTERP_DECODED);
+}
+
 static int interp_slice(struct rvm_vcpu *v)
 {
 	struct interp_vcpu *i = to_interp(v);
@@ -188,6 +205,8 @@ static int interp_slice(struct rvm_vcpu *v)
 	bool delivered = false;
 	int r;
 
+	if (unlikely(!i->tried))
+		interp_make_cache(v);
 	if (i->kind != INTERP_NONE) {
 		r = interp_deliver(v, &delivered);
 		if (r <= 0 || !delivered)
