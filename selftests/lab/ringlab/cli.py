@@ -18,6 +18,9 @@ def _host_arguments(parser):
     host = parser.add_argument_group("the emulated host")
     host.add_argument("--svm", action=argparse.BooleanOptionalAction, default=True,
                       help="AMD-V with nested paging (default: yes)")
+    host.add_argument("--smap", action=argparse.BooleanOptionalAction, default=True,
+                      help="supervisor-mode access prevention (default: yes); costs an "
+                           "interpreted guest much time")
     host.add_argument("--la57", action=argparse.BooleanOptionalAction, default=False,
                       help="five-level page tables (default: no)")
     host.add_argument("--cpus", type=int, default=1, choices=(1, 2))
@@ -35,7 +38,7 @@ def _host_arguments(parser):
 
 
 def _options(args):
-    return HostOptions(svm=args.svm, la57=args.la57, cpus=args.cpus, mem=args.mem,
+    return HostOptions(svm=args.svm, la57=args.la57, smap=args.smap, cpus=args.cpus, mem=args.mem,
                        append=args.append, modules=args.modules, params=args.params).check()
 
 

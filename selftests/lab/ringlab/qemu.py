@@ -20,6 +20,7 @@ class HostOptions:
     svm: bool = True		# AMD-V with nested paging
     cpus: int = 1
     la57: bool = False		# five-level page tables
+    smap: bool = True		# STAC and CLAC, which cost an emulator much
     append: str = ""		# added to the host's kernel command line
     modules: str = "ringvm"	# ringvm, kvm-amd, both or none
     params: str = ""		# parameters of ringvm.ko
@@ -43,12 +44,14 @@ class HostOptions:
             word += ",la57=off"
         if not self.svm:
             word += ",-svm"
+        if not self.smap:
+            word += ",-smap"
         return word
 
     def describe(self):
         """A short text for progress lines."""
         return (f"{self.cpus} CPU{'s' * (self.cpus > 1)}, {'SVM' if self.svm else 'no SVM'}"
-                f"{', LA57' if self.la57 else ''}, modules: {self.modules}"
+                f"{', LA57' if self.la57 else ''}{'' if self.smap else ', no SMAP'}, modules: {self.modules}"
                 f"{', ' + self.append if self.append else ''}")
 
 

@@ -105,6 +105,8 @@ class Host(unittest.TestCase):
         self.assertEqual(qemu.HostOptions().cpu(), "max,la57=off")
         self.assertEqual(qemu.HostOptions(la57=True).cpu(), "max")
         self.assertEqual(qemu.HostOptions(svm=False).cpu(), "max,la57=off,-svm")
+        self.assertEqual(qemu.HostOptions(svm=False, smap=False).cpu(),
+                         "max,la57=off,-svm,-smap")
 
     def test_refused_combination(self):
         with self.assertRaises(qemu.LabError):
