@@ -127,9 +127,12 @@ static void rvm_fpu_fill(struct rvm_fpu_pool *pool, u32 n, u32 at,
 			 const struct rvm_fpu_job *job)
 {
 	static const u8 endbr64[RVM_FPU_SLOT_CODE] = { 0xf3, 0x0f, 0x1e, 0xfa };
-	u8 *code = rvm_fpu_slots + at, *w = rvm_fpu_alias + at;
-	s32 rel = rvm_fpu_back - (code + RVM_FPU_SLOT_CODE + job->len + 5);
+	u8 *code = rvm_fpu_slots, *w = rvm_fpu_alias + at;
+	s32 rel;
 
+	/* objtool takes an address within a slot for that of a function */
+	OPTIMIZER_HIDE_VAR(code);
+	rel = rvm_fpu_back - (code + at + RVM_FPU_SLOT_CODE + job->len + 5);
 	memcpy(w, endbr64, sizeof(endbr64));
 	w += sizeof(endbr64);
 	memcpy(w, job->code, job->len);

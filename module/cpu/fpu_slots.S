@@ -9,6 +9,7 @@
  * object files take for padding.
  */
 #include <linux/linkage.h>
+#include <linux/objtool.h>
 #include <asm/asm.h>
 #include <asm/nospec-branch.h>
 #include "fpu_slots.h"
@@ -20,6 +21,7 @@
 .pushsection .text, "ax"
 .balign 4096, 0xcc
 SYM_CODE_START_NOALIGN(rvm_fpu_slots)
+	ANNOTATE_NOENDBR	/* its address is taken to write there, not to jump */
 .rept RVM_FPU_POOLS * RVM_FPU_SLOTS
 1:	.skip	RVM_FPU_SLOT_SIZE, 0xcc
 	_ASM_EXTABLE_TYPE(1b + RVM_FPU_SLOT_CODE, rvm_fpu_trap, EX_TYPE_FAULT)

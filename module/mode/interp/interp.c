@@ -29,8 +29,11 @@ enum interp_kind { INTERP_NONE, INTERP_EXCEPTION, INTERP_NMI, INTERP_IRQ };
 
 /**
  * struct interp_vcpu - one vCPU in the interpreter
- * @kind, @event, @insn_len: to deliver at the start of the next slice
- * @irq_window, @nmi_window: end the slice when the guest can take one
+ * @kind: what to deliver at the start of the next slice
+ * @event: vector, error code
+ * @insn_len: of the instruction that it is due to
+ * @irq_window: end the slice when the guest can take an interrupt
+ * @nmi_window: the same with an NMI
  * @cache: translations and decoded instructions, or NULL
  * @tried: to make one
  */
