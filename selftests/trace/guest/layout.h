@@ -28,6 +28,11 @@
 #define M_DFSTACK	0x86000		/* top, double fault */
 #define M_ISTACK	0x88000		/* top, of the monitor between cases */
 #define M_PG		0x100000	/* page tables, 64 pages */
+#define M_PML4		(M_PG + 0x10000)	/* the 64-bit image's own tables: one page */
+#define M_PDPT		(M_PG + 0x11000)
+#define M_PD		(M_PG + 0x12000)
+#define M_PT		(M_PG + 0x13000)	/* two pages */
+#define M_TPG		(M_PG + 0x15000)	/* paging cases: PDPT, PD, PT */
 #define M_PGDATA	0x200000	/* pages for paging cases, 16 */
 #define M_MEM		0x400000	/* what must be there at least */
 
@@ -44,6 +49,8 @@
 #define SEL_D(ring)	(0x80 + (ring) * 8)	/* flat data */
 #define SEL_C16(ring)	(0xa0 + (ring) * 8)	/* code, base M_CODE, 64 KiB, 16 bit */
 #define SEL_D16(ring)	(0xc0 + (ring) * 8)	/* data, base 0, 64 KiB, 16 bit */
+#define SEL_C32(ring)	(0xa0 + (ring) * 8)	/* 64-bit image: flat code, compatibility mode */
+#define SEL_BOOT32	0x18			/* 64-bit image: on the way to long mode */
 #define SEL_X		0x100		/* the case's own */
 
 #define DEBUG_PORT	0xe9

@@ -187,7 +187,13 @@ static void remember(void)
 	memcpy(ldt_before, (void *)M_LDT, sizeof(ldt_before));
 }
 
+#ifdef __x86_64__
+u64 in_fs_base, in_gs_base;
+u32 bases_used;
+#include "lib64.h"
+#else
 #include "lib32.h"
+#endif
 
 void run(void)
 {
@@ -213,6 +219,7 @@ static const char *const vec_name[] = {
 
 static const char *const reg_name[] = {
 	"ax", "cx", "dx", "bx", "sp", "bp", "si", "di",
+	"r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15",
 };
 
 static void show_place(void)
@@ -362,7 +369,7 @@ static void touch_memory(void)
 	u32 at;
 
 	for (at = M_GDT; at < M_MEM; at += at == 0x9f000 ? M_PG - 0x9f000 : 0x1000)
-		mem8(at) = 0;
+		mem8(at) |= 0;
 }
 
 void main(void);

@@ -22,9 +22,15 @@ typedef uint32_t u32;
 typedef uint64_t u64;
 typedef unsigned long ul;
 
+#ifdef __x86_64__
+#define NR_GPRS	16
+#define CODE_NATIVE "64"
+#else
 #define NR_GPRS	8
+#define CODE_NATIVE "32"
+#endif
 
-enum { AX, CX, DX, BX, SP, BP, SI, DI };
+enum { AX, CX, DX, BX, SP, BP, SI, DI, R8, R9, R10, R11, R12, R13, R14, R15 };
 
 struct regs {
 	ul r[NR_GPRS];		/* numbered as in encodings */
@@ -64,8 +70,6 @@ struct code {
 	extern const u8 code_##sym[], code_##sym##_end[];		\
 	static const struct code sym __attribute__((unused)) =		\
 		{ code_##sym, code_##sym##_end }
-
-#define CODE_NATIVE "32"
 
 void begin(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* false, and the case's line printed, where the CPU has not what it needs */
@@ -164,6 +168,31 @@ struct tss {
 	u16 es, r4, cs, r5, ss, r6, ds, r7, fs, r8, gs, r9, ldt, r10;
 	u16 trap, iomap;
 };
+
+/* ---- the 64-bit image ---- */
+
+struct tss64 {
+	u32 r0;
+	u64 rsp[3], r1, ist[7], r2;
+	u16 r3, iomap;
+} __attribute__((packed));
+
+/* Runs in ring @ring in 32-bit compatibility mode, in flat segments */
+void compat(int ring);
+/* A descriptor of 16 bytes; a call gate; an entry of the IDT */
+void set_wide(ul at, u64 low, u64 high);
+void set_gate(u32 sel, u32 target, u64 off, u32 type, u32 dpl);
+void set_idt64(u32 vec, u32 target, u64 off, u32 type, u32 dpl, u32 ist);
+/* Address of the handler that reports vector @vec */
+u64 handler(u32 vec);
+/* CR4 for the case, PAE aside */
+void set_cr4(ul v);
+/* Bases of FS and GS as the case starts, and what SWAPGS finds */
+void set_bases(u64 fs, u64 gs, u64 kernel_gs);
+extern u64 in_fs_base, in_gs_base;
+#define MSR_FS_BASE	0xc0000100u
+#define MSR_GS_BASE	0xc0000101u
+#define MSR_KERNEL_GS	0xc0000102u
 
 #define mem8(a)		(*(volatile u8 *)(ul)(a))
 #define mem16(a)	(*(volatile u16 *)(ul)(a))
@@ -325,5 +354,8 @@ void reals(void);
 void paging(void);
 void debug(void);
 void control(void);
+void rings64(void);
+void ints64(void);
+void paging64(void);
 
 #endif /* TRACE_H */
