@@ -84,8 +84,15 @@ def run(name, images):
     """Run @images one after the other; (trace, [what went wrong])."""
     lines, wrong = [], []
     for image in images:
-        with tempfile.TemporaryDirectory(prefix="trace-") as folder:
-            lines += _run_one(MACHINES[name].command(image, Path(folder)), image.stem, wrong)
+        for _ in range(2):	# an emulator that does not come up gets another chance
+            faults = []
+            with tempfile.TemporaryDirectory(prefix="trace-") as folder:
+                got = _run_one(MACHINES[name].command(image, Path(folder)), image.stem, faults)
+            if not faults:
+                break
+            print(f"# {name}: {faults[-1]}")
+        lines += got
+        wrong += faults
     trace, faults = compare.parse(lines)
     return trace, wrong + faults
 
