@@ -95,7 +95,7 @@ enter:
 	movw	in + R_DS, %ds
 4:	iretl
 
-	/* One stub per vector, 16 bytes each. */
+	/* One entry per vector, 16 bytes each. */
 	.balign	16
 	.globl	stubs
 stubs:

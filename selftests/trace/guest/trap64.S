@@ -123,7 +123,7 @@ enter:
 	movq	in + R_GPR + 120, %r15
 	iretq
 
-	/* One stub per vector, 16 bytes each. */
+	/* One entry per vector, 16 bytes each. */
 	.balign	16
 	.globl	stubs
 stubs:
