@@ -10,14 +10,14 @@
  */
 #include "walk.h"
 
-#define PTE_P		(1ull << 0)
-#define PTE_W		(1ull << 1)
-#define PTE_U		(1ull << 2)
-#define PTE_A		(1ull << 5)
-#define PTE_D		(1ull << 6)
-#define PTE_PS		(1ull << 7)
-#define PTE_NX		(1ull << 63)
-#define PTE_ADDR	0x000ffffffffff000ull
+#define PTE_P		RVM_PTE_P
+#define PTE_W		RVM_PTE_W
+#define PTE_U		RVM_PTE_U
+#define PTE_A		RVM_PTE_A
+#define PTE_D		RVM_PTE_D
+#define PTE_PS		RVM_PTE_PS
+#define PTE_NX		RVM_PTE_NX
+#define PTE_ADDR	RVM_PTE_ADDR
 
 /* Attempts before a walk gives way to the run loop. */
 #define WALK_TRIES	64
@@ -29,17 +29,17 @@ struct rvm_walk {
 	void *priv;
 	u64 gla;
 	u32 acc;
+	struct rvm_pte_format fmt;
 	int levels;		/* 2..5 */
-	int entry_size;		/* 4 or 8 */
 	int index_bits;		/* 10 or 9 */
 	bool user;		/* access counts as user-mode */
 	struct rvm_fault *fault;
 };
 
 /* Address bits of an entry above the guest's physical width */
-static u64 above_width(const struct rvm_cpu *c)
+static u64 above_width(u32 phys_bits)
 {
-	return PTE_ADDR & ~((1ull << c->phys_bits) - 1);
+	return PTE_ADDR & ~((1ull << phys_bits) - 1);
 }
 
 static int rvm_walk_fault(const struct rvm_walk *w, u32 bits)
@@ -64,68 +64,90 @@ static int rvm_walk_fault(const struct rvm_walk *w, u32 bits)
 static int rvm_walk_read(const struct rvm_walk *w, u64 gpa, u64 *pte)
 {
 	*pte = 0;
-	return w->ops->read(w->priv, rvm_a20(w->c, gpa), pte, w->entry_size);
+	return w->ops->read(w->priv, rvm_a20(w->c, gpa), pte, w->fmt.wide ? 8 : 4);
 }
 
 /* Set @bits in the entry at @gpa that read as @pte.  _RETRY if it changed meanwhile. */
 static int rvm_walk_mark(const struct rvm_walk *w, u64 gpa, u64 pte, u64 bits)
 {
 	u64 old = pte, new_val = pte | bits;
-	int r = w->ops->cmpxchg(w->priv, rvm_a20(w->c, gpa), &old, &new_val, w->entry_size);
+	int r = w->ops->cmpxchg(w->priv, rvm_a20(w->c, gpa), &old, &new_val,
+				w->fmt.wide ? 8 : 4);
 
 	if (r)
 		return r;
 	return old == pte ? RVM_INSN_OK : RVM_INSN_RETRY;
 }
 
-/* Reserved bits of an entry at @level (1 = page table); SDM vol. 3 §4.3 to §4.5. */
-static bool rvm_walk_rsvd(const struct rvm_walk *w, u64 pte, int level, bool leaf)
+struct rvm_pte_format rvm_pte_format(const struct rvm_cpu *c)
 {
-	const struct rvm_cpu *c = w->c;
+	return (struct rvm_pte_format) {
+		.wide = rvm_is_long(c) || (c->cr4 & RVM_CR4_PAE),
+		.long_mode = rvm_is_long(c),
+		.nxe = c->efer & RVM_EFER_NXE,
+		.pse = c->cr4 & RVM_CR4_PSE,
+		.no_1g = c->no_1g,
+		.phys_bits = c->phys_bits,
+	};
+}
+
+/* SDM vol. 3 §4.3 to §4.5 */
+bool rvm_pte_rsvd(const struct rvm_pte_format *f, u64 pte, int level, bool leaf)
+{
 	u64 bad;
 
-	if (w->entry_size == 4) {
+	if (!f->wide) {
 		/*
 		 * PSE-36: from bit 13 on a 4 MiB page carries the address bits from
 		 * 32 to the physical width, 40 at most; up to bit 21 the rest is
 		 * reserved.
 		 */
-		u32 width = c->phys_bits < 40 ? c->phys_bits : 40;
+		u32 width = f->phys_bits < 40 ? f->phys_bits : 40;
 
 		return leaf && level == 2 && (pte & 0x3fffff & ~0x1fffull) >> (width - 32 + 13);
 	}
-	bad = above_width(c);
-	if (!(c->efer & RVM_EFER_NXE))
+	bad = above_width(f->phys_bits);
+	if (!f->nxe)
 		bad |= PTE_NX;
-	if (!rvm_is_long(c))
+	if (!f->long_mode)
 		bad |= 0x7ff0000000000000ull;	/* PAE: 62..52 */
 	if (leaf && level == 2)
 		bad |= 0x1fe000;		/* 20..13 */
 	if (leaf && level == 3)
-		bad |= c->no_1g ? PTE_PS : 0x3fffe000;	/* 29..13 */
+		bad |= f->no_1g ? PTE_PS : 0x3fffe000;	/* 29..13 */
 	if (level >= 4)
 		bad |= PTE_PS;
 	return pte & bad;
 }
 
-static bool rvm_walk_is_leaf(const struct rvm_walk *w, u64 pte, int level)
+bool rvm_pte_is_leaf(const struct rvm_pte_format *f, u64 pte, int level)
 {
 	if (level == 1)
 		return true;
 	if (!(pte & PTE_PS))
 		return false;
-	if (w->entry_size == 4)
-		return w->c->cr4 & RVM_CR4_PSE;
-	return level <= 3;
+	return f->wide ? level <= 3 : f->pse;
+}
+
+u64 rvm_pte_target(const struct rvm_pte_format *f, u64 pte, int level, bool leaf)
+{
+	u64 mask;
+
+	if (!f->wide && leaf && level == 2)
+		return (pte & 0xffc00000) | ((pte >> 13) & 0xff) << 32;
+	mask = leaf ? (1ull << (12 + (level - 1) * 9)) - 1 : 0xfff;
+	return pte & (f->wide ? PTE_ADDR : 0xfffff000) & ~mask;
 }
 
 /* Rights of the whole path but for protection keys; SDM vol. 3 §4.6.1. */
-static bool rvm_walk_allowed(const struct rvm_walk *w, bool user_page, bool writable, bool nx)
+static bool rvm_walk_allowed(const struct rvm_walk *w, u8 rights)
 {
+	bool user_page = rights & RVM_RIGHT_U, writable = rights & RVM_RIGHT_W;
 	const struct rvm_cpu *c = w->c;
 
 	if (w->acc & RVM_ACC_FETCH) {
-		if (nx && (c->efer & RVM_EFER_NXE))
+		/* without NXE a 1 in bit 63 has not come this far, or is ignored */
+		if (!(rights & RVM_RIGHT_X) && (c->efer & RVM_EFER_NXE))
 			return false;
 		if (w->user)
 			return user_page;
@@ -178,7 +200,7 @@ static int rvm_walk_pdpte(const struct rvm_walk *w, u64 *pdpte)
 /* §4.4.1: they have no rights; everything but P, PWT, PCD and the address is reserved. */
 static bool pdpte_rsvd(const struct rvm_cpu *c, u64 pdpte)
 {
-	return pdpte & (0xfff00000000001e6ull | above_width(c));
+	return pdpte & (0xfff00000000001e6ull | above_width(c->phys_bits));
 }
 
 int rvm_walk_load_pdptes(const struct rvm_cpu *c, const struct rvm_walk_ops *ops, void *priv,
@@ -198,13 +220,15 @@ int rvm_walk_load_pdptes(const struct rvm_cpu *c, const struct rvm_walk_ops *ops
 }
 
 /* One attempt.  RVM_INSN_RETRY when an entry changed under it. */
-static int rvm_walk_once(const struct rvm_walk *w, u64 *gpa)
+static int rvm_walk_once(const struct rvm_walk *w, struct rvm_walk_path *path)
 {
 	const struct rvm_cpu *c = w->c;
-	u64 table, pte, pte_gpa[5], ptes[5], mask;
-	bool user_page = true, writable = true, nx = false, leaf, denied;
-	int level, shift, r, i, top = w->levels;
+	u64 table, pte;
+	bool leaf, denied;
+	int level, shift, r, i;
+	u8 rights = RVM_RIGHT_W | RVM_RIGHT_U | RVM_RIGHT_X;
 
+	path->top = w->levels;
 	if (w->levels == 3) {
 		r = rvm_walk_pdpte(w, &pte);
 		if (r)
@@ -218,60 +242,60 @@ static int rvm_walk_once(const struct rvm_walk *w, u64 *gpa)
 		if (pdpte_rsvd(c, c->pdptes_kept ? pte : pte & ~PTE_A))
 			return rvm_walk_fault(w, RVM_PF_P | RVM_PF_RSVD);
 		table = pte & PTE_ADDR;
-		top = 2;
+		path->top = 2;
 	} else {
-		table = w->entry_size == 4 ? c->cr3 & 0xfffff000 : c->cr3 & PTE_ADDR;
+		table = w->fmt.wide ? c->cr3 & PTE_ADDR : c->cr3 & 0xfffff000;
 	}
 
-	for (level = top;; level--) {
+	for (level = path->top;; level--) {
+		struct rvm_walk_step *step = &path->step[level - 1];
+
 		shift = 12 + (level - 1) * w->index_bits;
-		pte_gpa[level - 1] = table + ((w->gla >> shift) & ((1u << w->index_bits) - 1)) *
-			w->entry_size;
-		r = rvm_walk_read(w, pte_gpa[level - 1], &pte);
+		step->gpa = table + ((w->gla >> shift) & ((1u << w->index_bits) - 1)) *
+			(w->fmt.wide ? 8 : 4);
+		r = rvm_walk_read(w, step->gpa, &pte);
 		if (r)
 			return r;
 		if (!(pte & PTE_P))
 			return rvm_walk_fault(w, 0);
-		leaf = rvm_walk_is_leaf(w, pte, level);
-		if (rvm_walk_rsvd(w, pte, level, leaf))
+		leaf = rvm_pte_is_leaf(&w->fmt, pte, level);
+		if (rvm_pte_rsvd(&w->fmt, pte, level, leaf))
 			return rvm_walk_fault(w, RVM_PF_P | RVM_PF_RSVD);
-		user_page &= !!(pte & PTE_U);
-		writable &= !!(pte & PTE_W);
-		nx |= !!(pte & PTE_NX);
-		ptes[level - 1] = pte;
+		rights &= rvm_pte_rights(pte);
+		step->pte = pte;
+		step->rights = rights;
 		if (leaf)
 			break;
-		table = w->entry_size == 4 ? pte & 0xfffff000 : pte & PTE_ADDR;
+		table = rvm_pte_target(&w->fmt, pte, level, false);
 	}
+	path->level = level;
 
-	denied = rvm_walk_key_denies(w, pte, user_page);
-	if (denied || !rvm_walk_allowed(w, user_page, writable, nx))
+	denied = rvm_walk_key_denies(w, pte, rights & RVM_RIGHT_U);
+	if (denied || !rvm_walk_allowed(w, rights))
 		return rvm_walk_fault(w, RVM_PF_P | (denied ? RVM_PF_PK : 0));
 
 	/* §4.8: accessed on every entry used, dirty on the leaf of a write. */
-	for (i = top; i >= level; i--) {
+	for (i = path->top; i >= level; i--) {
+		struct rvm_walk_step *step = &path->step[i - 1];
 		u64 bits = PTE_A;
 
 		if (i == level && (w->acc & RVM_ACC_WRITE))
 			bits |= PTE_D;
-		if ((ptes[i - 1] & bits) == bits)
+		if ((step->pte & bits) == bits)
 			continue;
-		r = rvm_walk_mark(w, pte_gpa[i - 1], ptes[i - 1], bits);
+		r = rvm_walk_mark(w, step->gpa, step->pte, bits);
 		if (r)
 			return r;
+		step->pte |= bits;
 	}
 
-	mask = (1ull << shift) - 1;
-	if (w->entry_size == 4 && level == 2)
-		*gpa = (pte & 0xffc00000) | ((pte >> 13) & 0xff) << 32 | (w->gla & mask);
-	else
-		*gpa = (pte & PTE_ADDR & ~mask) | (w->gla & mask);
-	*gpa = rvm_a20(c, *gpa);
+	path->gpa = rvm_a20(c, rvm_pte_target(&w->fmt, pte, level, true) |
+			    (w->gla & ((1ull << shift) - 1)));
 	return RVM_INSN_OK;
 }
 
-int rvm_walk_tables(const struct rvm_cpu *c, const struct rvm_walk_ops *ops, void *priv,
-		    u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f)
+int rvm_walk_path(const struct rvm_cpu *c, const struct rvm_walk_ops *ops, void *priv,
+		  u64 gla, u32 acc, struct rvm_walk_path *path, struct rvm_fault *f)
 {
 	struct rvm_walk w = {
 		.c = c, .ops = ops, .priv = priv, .gla = gla, .acc = acc, .fault = f,
@@ -280,22 +304,35 @@ int rvm_walk_tables(const struct rvm_cpu *c, const struct rvm_walk_ops *ops, voi
 	int tries, r;
 
 	if (!rvm_is_paging(c)) {
-		*gpa = rvm_a20(c, gla);
+		path->gpa = rvm_a20(c, gla);
+		path->top = 0;
+		path->level = 0;
 		return RVM_INSN_OK;
 	}
-	if (rvm_is_long(c))
+	w.fmt = rvm_pte_format(c);
+	if (w.fmt.long_mode)
 		w.levels = c->cr4 & RVM_CR4_LA57 ? 5 : 4;
 	else
-		w.levels = c->cr4 & RVM_CR4_PAE ? 3 : 2;
-	w.entry_size = w.levels == 2 ? 4 : 8;
-	w.index_bits = w.levels == 2 ? 10 : 9;
+		w.levels = w.fmt.wide ? 3 : 2;
+	w.index_bits = w.fmt.wide ? 9 : 10;
 
 	/* An entry that changes under every attempt is another vCPU's doing; the
 	 * CPU has no bound here, the host needs one. */
 	for (tries = 0; tries < WALK_TRIES; tries++) {
-		r = rvm_walk_once(&w, gpa);
+		r = rvm_walk_once(&w, path);
 		if (r != RVM_INSN_RETRY)
 			return r;
 	}
 	return RVM_INSN_RETRY;
+}
+
+int rvm_walk_tables(const struct rvm_cpu *c, const struct rvm_walk_ops *ops, void *priv,
+		    u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f)
+{
+	struct rvm_walk_path path;
+	int r = rvm_walk_path(c, ops, priv, gla, acc, &path, f);
+
+	if (!r)
+		*gpa = path.gpa;
+	return r;
 }

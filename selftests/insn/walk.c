@@ -78,6 +78,20 @@ struct result {
 	u32 error;
 };
 
+/* How the model came there: entries from the top down, and rights so far */
+static struct {
+	u64 at[5];
+	u8 rights[5];
+	int n;
+} way;
+
+static void went(u64 at, bool all_u, bool all_w, bool any_x)
+{
+	way.at[way.n] = at;
+	way.rights[way.n++] = (all_w ? RVM_RIGHT_W : 0) | (all_u ? RVM_RIGHT_U : 0) |
+		(any_x ? 0 : RVM_RIGHT_X);
+}
+
 static u64 load(u64 gpa, int size, bool *ok)
 {
 	u64 v = 0;
@@ -163,6 +177,7 @@ static struct result model(const struct rvm_cpu *c, u64 la, u32 acc)
 	u32 err;
 	static const enum form dirs[] = { F_PML5E, F_PML4E, F_PDPTE, F_PDE, F_PTE };
 
+	way.n = 0;
 	/* §4.7 */
 	err = (write ? 2 : 0) | (user ? 4 : 0);
 	if (fetch && ((c->cr4 & RVM_CR4_SMEP) || (pae && nxe)))
@@ -182,6 +197,7 @@ static struct result model(const struct rvm_cpu *c, u64 la, u32 acc)
 			return (struct result){ RVM_INSN_FAULT, 0, err };
 		all_u = bit(e, 2);
 		all_w = bit(e, 1);
+		went(path[0], all_u, all_w, false);
 		if (bit(e, 7) && (c->cr4 & RVM_CR4_PSE)) {
 			if (reserved(c, F_PDE_4M, e))
 				return (struct result){ RVM_INSN_FAULT, 0, err | 9 };
@@ -196,6 +212,7 @@ static struct result model(const struct rvm_cpu *c, u64 la, u32 acc)
 				return (struct result){ RVM_INSN_FAULT, 0, err };
 			all_u &= bit(e, 2);
 			all_w &= bit(e, 1);
+			went(path[1], all_u, all_w, false);
 			page = (e & 0xfffff000) | bits(la, 11, 0);
 		}
 	} else if (!lm) {				/* §4.4 */
@@ -223,6 +240,7 @@ static struct result model(const struct rvm_cpu *c, u64 la, u32 acc)
 		all_u = bit(e, 2);
 		all_w = bit(e, 1);
 		any_x = bit(e, 63);
+		went(path[0], all_u, all_w, any_x);
 		if (bit(e, 7)) {
 			page = bits(e, 51, 21) << 21 | bits(la, 20, 0);
 		} else {
@@ -238,6 +256,7 @@ static struct result model(const struct rvm_cpu *c, u64 la, u32 acc)
 			all_u &= bit(e, 2);
 			all_w &= bit(e, 1);
 			any_x |= bit(e, 63);
+			went(path[1], all_u, all_w, any_x);
 			page = bits(e, 51, 12) << 12 | bits(la, 11, 0);
 		}
 	} else {					/* §4.5 */
@@ -262,6 +281,7 @@ static struct result model(const struct rvm_cpu *c, u64 la, u32 acc)
 			all_u &= bit(e, 2);
 			all_w &= bit(e, 1);
 			any_x |= bit(e, 63);
+			went(path[n - 1], all_u, all_w, any_x);
 			table = bits(e, 51, 12) << 12;
 			if (f == F_PDPTE_1G)
 				pages = 30;
@@ -424,17 +444,42 @@ static void tame_pdptes(const struct rvm_cpu *c)
 static const char * const mode_name[] = { "none", "2-level", "PAE", "4-level", "5-level" };
 static u64 oks[5], faults[5], rsvds[5], keys[5], missing[5], unreachable[5], retries;
 
+/* The entries that the walk says it used, in what memory holds after it. */
+static bool same_way(const struct rvm_cpu *c, const struct rvm_walk_path *p)
+{
+	bool wide = (c->cr4 & RVM_CR4_PAE) || (c->efer & RVM_EFER_LMA), ok;
+	u64 a20 = c->a20_masked ? ~0x100000ull : ~0ull;
+	int i, top;
+
+	if (!(c->cr0 & RVM_CR0_PG))
+		return !p->top && !p->level;
+	top = !(c->efer & RVM_EFER_LMA) ? 2 : c->cr4 & RVM_CR4_LA57 ? 5 : 4;
+	if (p->top != top || p->level != top + 1 - way.n)
+		return false;
+	for (i = 0; i < way.n; i++) {
+		const struct rvm_walk_step *step = &p->step[top - 1 - i];
+
+		/* entries of a slot that is read-only stay as they were */
+		if ((step->gpa & a20) != way.at[i] || step->rights != way.rights[i] ||
+		    ((step->pte ^ load(way.at[i], wide ? 8 : 4, &ok)) & ~0x60ull))
+			return false;
+	}
+	return true;
+}
+
 static bool compare(const struct rvm_cpu *c, u32 mode, u64 la, u32 acc, u64 n)
 {
+	struct rvm_walk_path p = { 0 };
 	struct rvm_fault f = { 0 };
 	struct result want;
-	u64 gpa = 0;
+	u64 gpa;
 	int rc;
 
 	memcpy(want_mem, mem, sizeof(mem));
 	want = model(c, la, acc);
-	rc = rvm_walk_tables(c, &ops, NULL, la, acc, &gpa, &f);
-	if (rc != want.rc || (rc == RVM_INSN_OK && gpa != want.gpa) ||
+	rc = rvm_walk_path(c, &ops, NULL, la, acc, &p, &f);
+	gpa = p.gpa;
+	if (rc != want.rc || (rc == RVM_INSN_OK && !same_way(c, &p)) || (rc == RVM_INSN_OK && gpa != want.gpa) ||
 	    (rc == RVM_INSN_FAULT && (f.vector != RVM_PF || !f.has_error || f.cr2 != la ||
 				      f.error != want.error || f.soft)) ||
 	    memcmp(mem, want_mem, sizeof(mem))) {
