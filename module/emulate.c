@@ -450,6 +450,8 @@ static int rvm_op_invlpg(struct rvm_insn *insn, u64 gla)
 	struct rvm_vcpu *v = insn_vcpu(insn);
 
 	v->stats.tlb_flush++;
+	if (v->vm->shadow)
+		rvm_shadow_invlpg(v, gla);
 	v->vm->mode->flush_tlb(v);
 	return RVM_INSN_OK;
 }
@@ -458,6 +460,8 @@ static int rvm_op_flush_tlb(struct rvm_insn *insn)
 {
 	struct rvm_vcpu *v = insn_vcpu(insn);
 
+	if (v->vm->shadow)
+		rvm_shadow_flush(v);
 	v->stats.tlb_flush++;
 	v->vm->mode->flush_tlb(v);
 	return RVM_INSN_OK;
@@ -785,6 +789,82 @@ int rvm_emulate_one(struct rvm_vcpu *v)
 		rvm_fpu_settle(v);
 	v->dirty |= RVM_G_ALL;
 	return rvm_insn_result(v, r, tf);
+}
+
+/*
+ * Vector, type, error code and validity as hardware words it (SDM vol. 3
+ * §24.8.3, APM vol. 2 §15.20).
+ */
+static u64 rvm_event_word(const struct rvm_fault *f, u32 type)
+{
+	return f->vector | (f->soft ? 4 : type) << 8 | f->has_error << 11 | 1ull << 31;
+}
+
+/**
+ * rvm_deliver_injected - deliver the event that v->ev calls injected
+ * @v: the vCPU, loaded; there is one
+ * @delivered: set when the guest now stands at its handler
+ *
+ * Through the IDT, on the guest's stack, in place of a CPU: in a mode that has
+ * none, or where one has met what must be interpreted on the way.  v->ev says
+ * "injected" until it is delivered; whatever stops the delivery half-way lets it
+ * come again.  1: go on; 0: exit to userspace (v->run filled); -errno.
+ */
+int rvm_deliver_injected(struct rvm_vcpu *v, bool *delivered)
+{
+	struct rvm_events *ev = &v->ev;
+	struct rvm_insn *insn = &v->insn;
+	struct rvm_fault f = { .vector = RVM_NMI };
+	bool external = true;
+	u8 insn_len = 0;
+	u64 data[4] = {};
+	int r;
+
+	rvm_need(v, RVM_G_ALL);
+	if (ev->exception.injected) {
+		f = ev->exception.f;
+		external = false;
+		data[0] = rvm_event_word(&f, 3);
+	} else if (ev->nmi.injected) {
+		data[0] = rvm_event_word(&f, 2);
+	} else {
+		f.vector = ev->irq.nr;
+		f.soft = ev->irq.soft;
+		external = !f.soft;
+		insn_len = ev->irq.insn_len;
+		data[0] = rvm_event_word(&f, 0);
+	}
+	v->replay.error = 0;
+	v->replay.delivering = true;
+	insn->reason = NULL;
+	r = rvm_insn_deliver(insn, &f, insn_len, external);
+	v->replay.delivering = false;
+	if (!v->vm->mode->slice)
+		rvm_fpu_settle(v);
+	v->dirty |= RVM_G_ALL;
+	switch (r) {
+	case RVM_INSN_OK:
+		ev->exception.injected = false;
+		ev->nmi.injected = false;
+		ev->irq.injected = false;
+		*delivered = true;
+		return 1;
+	case RVM_INSN_FAULT:
+		/* An interrupt is gone for good: it was acknowledged.  With an
+		 * exception the new one merges (SDM vol. 3 §6.15). */
+		ev->nmi.injected = false;
+		ev->irq.injected = false;
+		rvm_queue_exception(v, &insn->fault);
+		return 1;
+	case RVM_INSN_RETRY:
+		return 1;
+	default:
+		if (v->replay.error)
+			return v->replay.error;
+		return rvm_internal_error(v, KVM_INTERNAL_ERROR_DELIVERY_EV,
+					  insn->reason ?: "an event could not be delivered",
+					  ARRAY_SIZE(data), data);
+	}
 }
 
 int rvm_emulate_run(struct rvm_vcpu *v, u32 budget)

@@ -163,12 +163,12 @@ static void rvm_unmap_range(struct rvm_vm *vm, u64 base_gfn, u64 npages)
 {
 	u64 end = base_gfn + npages, next;
 
-	if (!vm->mode->nested)
+	if (!vm->nested && !vm->shadow)
 		return;
 	for (; base_gfn < end; base_gfn = next) {
 		next = min(end, base_gfn + RVM_UNMAP_STEP);
 		spin_lock(&vm->mmu_lock);
-		if (rvm_nested_zap(vm, base_gfn, next))
+		if (rvm_mmu_zap(vm, base_gfn, next))
 			rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 		spin_unlock(&vm->mmu_lock);
 		cond_resched();
@@ -189,8 +189,7 @@ static void rvm_slots_withdraw(struct rvm_vm *vm, const struct rvm_memslot *old,
 	rvm_slots_copy(gone, rvm_slots(vm), leaving.id, &leaving);
 	rvm_slots_publish(vm, gone);	/* *old is freed here */
 	rvm_unmap_range(vm, leaving.base_gfn, leaving.npages);
-	if (vm->mode->nested)
-		rvm_nested_prune(vm, leaving.base_gfn, leaving.base_gfn + leaving.npages);
+	rvm_mmu_prune(vm, leaving.base_gfn, leaving.base_gfn + leaving.npages);
 	rvm_slots_copy(final, gone, leaving.id, new);
 	rvm_slots_publish(vm, final);
 }
@@ -272,6 +271,16 @@ out_free:
 	return err;
 }
 
+static u64 rvm_slots_pages(const struct rvm_memslots *slots)
+{
+	u64 n = 0;
+	u32 i;
+
+	for (i = 0; i < slots->count; i++)
+		n += slots->slot[i].npages;
+	return n;
+}
+
 /**
  * rvm_set_memory_region - KVM_SET_USER_MEMORY_REGION (KVM API §4.35)
  * @vm: the VM
@@ -302,6 +311,8 @@ int rvm_set_memory_region(struct rvm_vm *vm, const struct kvm_userspace_memory_r
 
 	mutex_lock(&vm->slots_lock);
 	err = rvm_change_slots(vm, r);
+	if (!err && vm->shadow)
+		rvm_shadow_limit(vm, rvm_slots_pages(rvm_slots(vm)));
 	mutex_unlock(&vm->slots_lock);
 	return err;
 }
@@ -345,9 +356,7 @@ static int rvm_read_dirty_log(struct rvm_vm *vm, const struct kvm_dirty_log *log
 			continue;
 		spin_lock(&vm->mmu_lock);
 		buf[i] = xchg(&s->dirty[i], 0);
-		if (vm->mode->nested)
-			flush |= rvm_nested_wrprotect_mask(vm,
-					s->base_gfn + i * BITS_PER_LONG, buf[i]);
+		flush |= rvm_mmu_wrprotect_mask(vm, s->base_gfn + i * BITS_PER_LONG, buf[i]);
 		spin_unlock(&vm->mmu_lock);
 		cond_resched();
 	}
@@ -485,6 +494,7 @@ int rvm_gpa_write(struct rvm_vm *vm, u64 gpa, const void *buf, u32 len)
 		err = rvm_user_write(rvm_gpa_user(s, gpa), buf, len);
 		/* a copy that failed half-way has written too */
 		rvm_mark_dirty(s, gpa >> PAGE_SHIFT);
+		rvm_wrote(vm, gpa, len);
 	}
 	srcu_read_unlock(&vm->srcu, idx);
 	return err;
@@ -497,13 +507,13 @@ int rvm_gpa_write(struct rvm_vm *vm, u64 gpa, const void *buf, u32 len)
  * @write: the page is to be written, any number of times
  * @hva: result
  *
- * 0; -ENXIO as rvm_gpa_write(), and where each write has to be logged.
+ * 0; -ENXIO as rvm_gpa_write(), and where each write has to be logged or told.
  */
 int rvm_gpa_host(struct rvm_vm *vm, u64 gpa, bool write, unsigned long *hva)
 {
 	struct rvm_memslot *s = rvm_gpa_slot(vm, gpa, write);
 
-	if (!s || (write && s->dirty))
+	if (!s || (write && (s->dirty || rvm_gfn_tracked(vm, gpa >> PAGE_SHIFT))))
 		return -ENXIO;
 	*hva = rvm_slot_hva(s, gpa >> PAGE_SHIFT);
 	return 0;
@@ -549,7 +559,7 @@ static int rvm_user_cmpxchg16(void __user *user, void *old, const void *new_val)
 	failed < 0 ? -EFAULT : 0;						\
 })
 
-int rvm_gpa_cmpxchg(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len)
+int rvm_gpa_mark(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len)
 {
 	struct rvm_memslot *s;
 	void __user *user;
@@ -584,5 +594,14 @@ int rvm_gpa_cmpxchg(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, 
 		rvm_mark_dirty(s, gpa >> PAGE_SHIFT);
 out:
 	srcu_read_unlock(&vm->srcu, idx);
+	return err;
+}
+
+int rvm_gpa_cmpxchg(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len)
+{
+	int err = rvm_gpa_mark(vm, gpa, old, new_val, len);
+
+	if (!err)
+		rvm_wrote(vm, gpa, len);
 	return err;
 }

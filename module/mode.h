@@ -30,7 +30,8 @@ struct rvm_exit_info {
  * @name: "svm"; the node is /dev/ringvm-@name
  * @id: RINGVM_MODE_*
  * @rank: /dev/ringvm gives the working mode with the highest rank
- * @nested: the mode uses mmu/nested.c for guest-physical memory
+ * @nested: the mode uses mmu/nested.c for guest-physical memory, unless @shadow
+ *   says that it uses mmu/shadow.c; fixed from @setup on
  *
  * @setup: at load: can this machine do it?  0, or -errno with a one-line
  *   reason (what, and what to do) in @why.
@@ -46,6 +47,9 @@ struct rvm_exit_info {
  *   is still the previous one.
  * @put: the reverse: everything of the host's that was changed is restored.
  * @fetch: bring @groups (RVM_G_*) up to date in v->cpu.  Between load and put.
+ * @prepare: before @enter or with it in mind, as often as the run loop comes by;
+ *   requests served, interrupts and preemption on, may sleep.  1: go on; 0, -errno:
+ *   as @handle.  May be NULL.
  * @enter: run the guest until the next exit; interrupts and preemption off,
  *   vCPU loaded, v->requests checked.  Takes dirty groups over first.  Leaves
  *   gpr, rip, rflags, int_shadow and v->ev (interrupted injections) up to
@@ -72,6 +76,7 @@ struct rvm_mode {
 	u32 id;
 	int rank;
 	bool nested;
+	bool (*shadow)(void);
 
 	int (*setup)(char *why, size_t len);
 	void (*teardown)(void);
@@ -86,6 +91,7 @@ struct rvm_mode {
 	void (*load)(struct rvm_vcpu *v, int cpu);
 	void (*put)(struct rvm_vcpu *v);
 	void (*fetch)(struct rvm_vcpu *v, u32 groups);
+	int (*prepare)(struct rvm_vcpu *v);
 	void (*enter)(struct rvm_vcpu *v);
 	int (*handle)(struct rvm_vcpu *v);
 	int (*slice)(struct rvm_vcpu *v);
@@ -100,8 +106,20 @@ struct rvm_mode {
 	void (*set_tsc_offset)(struct rvm_vcpu *v);
 };
 
+static inline bool rvm_mode_shadow(const struct rvm_mode *mode)
+{
+	return mode->shadow && mode->shadow();
+}
+
 extern const struct rvm_mode rvm_mode_svm;
 extern const struct rvm_mode rvm_mode_interp;
+
+/* Does software translate, so that PAE's page-directory pointers are kept in
+ * v->cpu.pdpte (SDM vol. 3 §4.4.1)? */
+static inline bool rvm_keeps_pdptes(const struct rvm_vcpu *v)
+{
+	return v->vm->mode->slice || v->vm->shadow;
+}
 
 /* Bring @groups up to date in v->cpu.  The vCPU is loaded. */
 static inline void rvm_need(struct rvm_vcpu *v, u32 groups)

@@ -92,6 +92,7 @@ struct rvm_memslots {
 /* ---- VM -------------------------------------------------------------- */
 
 struct rvm_nested;
+struct rvm_shadow;
 
 struct rvm_vm {
 	refcount_t users;		/* VM fd + one for each vCPU fd, stats fds */
@@ -113,7 +114,10 @@ struct rvm_vm {
 	unsigned long mn_seq;		/* bumped at the end of each invalidation */
 	unsigned long mn_count;		/* invalidations in progress */
 	unsigned long mn_start, mn_end;	/* their hull, while mn_count != 0 */
-	struct rvm_nested *nested;
+	struct rvm_nested *nested;	/* one of these two, or neither */
+	struct rvm_shadow *shadow;
+	/* told of each write to a frame of rvm_track_gfn(), after it; or NULL */
+	void (*track_written)(struct rvm_vm *vm, u64 gpa, u32 len);
 
 	/* the last TSC write, so that vCPUs written together agree (msr.c) */
 	spinlock_t tsc_lock;
@@ -205,6 +209,41 @@ struct rvm_replay {
 	struct rvm_replay_entry e[RVM_REPLAY_MAX];
 };
 
+struct rvm_spage;
+struct rvm_pte_desc;
+
+/* Descriptors for sets of entries (mmu/rmap.c), allocated beforehand */
+struct rvm_pte_spares {
+	struct rvm_pte_desc *first;
+	u32 n;
+};
+
+/**
+ * struct rvm_vcpu_shadow - what a vCPU keeps for shadow paging (mmu/shadow.c)
+ * @levels: of the tree: 4; 3 for a guest with addresses of 32 bits
+ * @root_pa: of its top table
+ * @top: with 3 levels, the top table: a page in long-mode format of which the
+ *   first four entries are used; made at the first use
+ * @root: the shadow pages that @top leads to, or in root[0] the top one; held
+ * @key: the registers that they were made for
+ * @spare_pages, @spare_gfns, @spare_descs: memory for the next fault
+ */
+struct rvm_vcpu_shadow {
+	int levels;
+	u64 root_pa;
+	u64 *top;
+	struct rvm_spage *root[4];
+	struct rvm_shadow_key {
+		u64 role, table[4];
+		bool valid;
+	} key;
+	struct list_head spare_pages;
+	u32 nr_spare_pages;
+	u64 *spare_gfns[4];
+	u32 nr_spare_gfns;
+	struct rvm_pte_spares spare_descs;
+};
+
 /* MSRs without effect on how the guest runs: kept for it, nothing more (msr.c) */
 struct rvm_msr_store {
 	u64 mtrr_def, mtrr_fixed[RVM_MTRR_FIXED], mtrr_var[2 * RVM_MTRR_VAR];
@@ -246,6 +285,7 @@ struct rvm_vcpu {
 	struct kvm_cpuid_entry2 *cpuid;	/* as set by the client */
 	u32 nr_cpuid;
 
+	struct rvm_vcpu_shadow shadow;
 	struct rvm_msr_store msrs;
 	u64 tsc_offset;			/* guest TSC = host TSC + offset */
 
@@ -330,6 +370,7 @@ int rvm_emulate_one(struct rvm_vcpu *v);
 /* Run instructions, @budget at most, in a mode that has no other way.  Same
  * returns. */
 int rvm_emulate_run(struct rvm_vcpu *v, u32 budget);
+int rvm_deliver_injected(struct rvm_vcpu *v, bool *delivered);
 /* What follows for insn/ from the guest's CPUID. */
 void rvm_insn_cpuid(struct rvm_vcpu *v);
 /* Advance RIP past the instruction at CS:RIP, whose length only a decode

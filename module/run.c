@@ -265,6 +265,12 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 	if (mode->slice)
 		return rvm_run_slice(v);
 
+	if (mode->prepare) {
+		r = mode->prepare(v);
+		if (r <= 0)
+			return r;
+	}
+
 	preempt_disable();
 	local_irq_disable();
 	rvm_guest_prepare();

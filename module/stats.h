@@ -18,6 +18,7 @@
 	X(exit_exception) X(exit_hypercall) X(exit_invlpg) X(exit_pause)\
 	X(exit_shutdown) X(exit_other)					\
 	X(npf_fixed) X(npf_mmio)					\
+	X(exit_pf) X(shadow_fixed) X(shadow_guest) X(shadow_emulate)	\
 	X(emulated) X(emulated_unhandled) X(internal_error)		\
 	X(inject_exception) X(inject_irq) X(inject_nmi)			\
 	X(tlb_flush) X(kicks) X(requests) X(preempted) X(migrations)	\
@@ -28,6 +29,9 @@
 #define RVM_VM_STATS(X)							\
 	X(pages_4k, INSTANT) X(pages_2m, INSTANT) X(table_pages, INSTANT)\
 	X(nested_zaps, CUMULATIVE) X(nested_retries, CUMULATIVE)	\
+	X(shadow_pages, INSTANT) X(shadow_roots, CUMULATIVE)		\
+	X(shadow_pt_writes, CUMULATIVE) X(shadow_zapped, CUMULATIVE)	\
+	X(shadow_recycled, CUMULATIVE)					\
 	X(notifier_invalidations, CUMULATIVE)				\
 	X(remote_flushes, CUMULATIVE)
 

@@ -90,6 +90,32 @@ TRACE_EVENT(rvm_npf,
 		  __entry->guest_rip, __entry->gpa, __entry->error)
 );
 
+/* A page fault under shadow paging, and what came of it: enum rvm_shadow_result or
+ * -errno. */
+TRACE_EVENT(rvm_shadow_fault,
+	TP_PROTO(struct rvm_vcpu *v, u64 gla, u32 error, int result),
+	TP_ARGS(v, gla, error, result),
+
+	TP_STRUCT__entry(
+		__field(unsigned int,	vcpu_id)
+		__field(unsigned long,	guest_rip)
+		__field(u64,		gla)
+		__field(u32,		error)
+		__field(int,		result)
+	),
+
+	TP_fast_assign(
+		__entry->vcpu_id = v->id;
+		__entry->guest_rip = v->cpu.rip;
+		__entry->gla = gla;
+		__entry->error = error;
+		__entry->result = result;
+	),
+
+	TP_printk("vcpu %u rip 0x%lx gla 0x%llx error 0x%x result %d", __entry->vcpu_id,
+		  __entry->guest_rip, __entry->gla, __entry->error, __entry->result)
+);
+
 TRACE_EVENT(rvm_inj_virq,
 	TP_PROTO(struct rvm_vcpu *v, u8 vector),
 	TP_ARGS(v, vector),

@@ -21,6 +21,7 @@
 #include "ringvm.h"
 #include "mode.h"
 #include "cpu/cpu.h"
+#include "mmu/mmu.h"
 
 /* ---- power-on state -------------------------------------------------------- */
 
@@ -161,7 +162,7 @@ static noinline long rvm_vcpu_set_sregs2(struct rvm_vcpu *v, void __user *argp)
 		return -EINVAL;
 	memcpy(&s, &s2, RVM_SREGS_COMMON);
 	err = rvm_set_sregs(v, &s);
-	if (!err && v->vm->mode->slice && (s2.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID)) {
+	if (!err && rvm_keeps_pdptes(v) && (s2.flags & KVM_SREGS2_FLAGS_PDPTRS_VALID)) {
 		memcpy(v->cpu.pdpte, s2.pdptrs, sizeof(s2.pdptrs));
 		v->cpu.pdptes_kept = true;
 	}
@@ -546,6 +547,7 @@ static const struct file_operations rvm_vcpu_fops = {
 /* When nobody can reach it any more: from rvm_vm_destroy(), or not yet. */
 void rvm_vcpu_destroy(struct rvm_vcpu *v)
 {
+	rvm_shadow_vcpu_destroy(v);
 	v->vm->mode->vcpu_destroy(v);
 	rvm_fpu_free(v);
 	kvfree(v->cpuid);
@@ -565,6 +567,7 @@ static struct rvm_vcpu *rvm_vcpu_alloc(struct rvm_vm *vm, u32 id)
 	v->id = id;
 	v->index = vm->nr_vcpus;
 	mutex_init(&v->lock);
+	rvm_shadow_vcpu_init(v);
 	/* Pages of their own, that a mapping can hold one by one. */
 	v->run = alloc_pages_exact(RVM_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
 	if (!v->run)

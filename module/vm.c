@@ -249,6 +249,19 @@ static long rvm_vm_compat_ioctl(struct file *file, unsigned int cmd, unsigned lo
 
 /* ---- life ------------------------------------------------------------------- */
 
+static int rvm_mmu_init(struct rvm_vm *vm)
+{
+	if (rvm_mode_shadow(vm->mode))
+		return rvm_shadow_init(vm);
+	return vm->mode->nested ? rvm_nested_init(vm) : 0;
+}
+
+static void rvm_mmu_destroy(struct rvm_vm *vm)
+{
+	rvm_nested_destroy(vm);
+	rvm_shadow_destroy(vm);
+}
+
 static void rvm_vm_destroy(struct rvm_vm *vm)
 {
 	struct rvm_vcpu *v;
@@ -262,8 +275,7 @@ static void rvm_vm_destroy(struct rvm_vm *vm)
 	xa_destroy(&vm->vcpus);
 	if (vm->mode->vm_destroy)
 		vm->mode->vm_destroy(vm);
-	if (vm->mode->nested)
-		rvm_nested_destroy(vm);
+	rvm_mmu_destroy(vm);
 	rvm_slots_free(vm);
 	rvm_hw_put(vm->mode);
 	mmdrop(vm->mm);
@@ -321,15 +333,13 @@ static struct rvm_vm *rvm_vm_alloc(const struct rvm_mode *mode)
 	err = rvm_hw_get(mode);
 	if (err)
 		goto out_slots;
-	if (mode->nested) {
-		err = rvm_nested_init(vm);
-		if (err)
-			goto out_hw;
-	}
+	err = rvm_mmu_init(vm);
+	if (err)
+		goto out_hw;
 	if (mode->vm_init) {
 		err = mode->vm_init(vm);
 		if (err)
-			goto out_nested;
+			goto out_mmu;
 	}
 	err = rvm_notifier_init(vm);
 	if (err)
@@ -339,9 +349,8 @@ static struct rvm_vm *rvm_vm_alloc(const struct rvm_mode *mode)
 out_mode:
 	if (mode->vm_destroy)
 		mode->vm_destroy(vm);
-out_nested:
-	if (mode->nested)
-		rvm_nested_destroy(vm);
+out_mmu:
+	rvm_mmu_destroy(vm);
 out_hw:
 	rvm_hw_put(mode);
 out_slots:

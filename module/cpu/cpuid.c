@@ -53,6 +53,7 @@
 #define RVM_1_EDX_VME	(B(1))
 #define RVM_7_EBX_FSGSBASE	(B(0))
 #define RVM_7_EBX_SMEP	(B(7))
+#define RVM_7_EBX_INVPCID	(B(10))
 #define RVM_7_EBX_SMAP	(B(20))
 /* AVX512VBMI UMIP AVX512_VBMI2 GFNI VAES VPCLMULQDQ AVX512_VNNI
  * AVX512_BITALG AVX512_VPOPCNTDQ LA57 */
@@ -372,10 +373,23 @@ static void rvm_mask_interp(struct kvm_cpuid_entry2 *e)
 	}
 }
 
+/* No process-context identifiers: shadow tables have addresses of their own.  No
+ * fifth level. */
+static void rvm_mask_shadow(struct kvm_cpuid_entry2 *e)
+{
+	if (e->function == 1)
+		e->ecx &= ~RVM_1_ECX_PCID;
+	if (e->function == 7 && !e->index) {
+		e->ebx &= ~RVM_7_EBX_INVPCID;
+		e->ecx &= ~RVM_7_ECX_LA57;
+	}
+}
+
 struct rvm_offer {
 	struct kvm_cpuid_entry2 *e;
 	u32 max, n;
 	bool interp;		/* for a mode that interprets everything */
+	bool shadow;		/* for one with shadow paging */
 };
 
 static int rvm_offer_leaf(struct rvm_offer *o, u32 fn, u32 idx, bool indexed)
@@ -392,6 +406,8 @@ static int rvm_offer_leaf(struct rvm_offer *o, u32 fn, u32 idx, bool indexed)
 	rvm_mask_leaf(&e);
 	if (o->interp)
 		rvm_mask_interp(&e);
+	if (o->shadow)
+		rvm_mask_shadow(&e);
 	/* A leaf that is not listed reads as zeros too; subleaves end by one. */
 	if (!indexed && !e.eax && !e.ebx && !e.ecx && !e.edx)
 		return 0;
@@ -506,7 +522,9 @@ static int rvm_offer_class(struct rvm_offer *o, u32 base)
 int rvm_supported_cpuid(const struct rvm_mode *mode, struct kvm_cpuid_entry2 *e, u32 max,
 			u32 *n)
 {
-	struct rvm_offer o = { .e = e, .max = max, .interp = mode->slice };
+	struct rvm_offer o = {
+		.e = e, .max = max, .interp = mode->slice, .shadow = rvm_mode_shadow(mode),
+	};
 	int err;
 
 	err = rvm_offer_class(&o, 0);
@@ -615,6 +633,8 @@ void rvm_cpuid_update(struct rvm_vcpu *v)
 	u8 bits = 36;		/* SDM vol. 2, CPUID leaf 80000008h: where it is missing */
 
 	v->cr4_allowed = rvm_cr4_from_cpuid(v);
+	if (v->vm->shadow)
+		v->cr4_allowed &= ~(RVM_CR4_PCIDE | RVM_CR4_LA57);
 	v->efer_allowed = rvm_efer_from_cpuid(v);
 
 	v->xcr0_mask = 0;
@@ -628,9 +648,9 @@ void rvm_cpuid_update(struct rvm_vcpu *v)
 	if (e)
 		bits = e->eax & 0xff;
 	v->cpu.phys_bits = clamp_t(u8, bits, 32, RVM_MAX_GPA_BITS);
-	/* Beside hardware the interpreter walks as the hardware does. */
+	/* Beside hardware that walks the interpreter walks as the hardware does. */
 	e = rvm_cpuid_find(v, 0x80000001, 0);
-	v->cpu.no_1g = v->vm->mode->slice && e ? !(e->edx & RVM_81_EDX_1G) :
+	v->cpu.no_1g = (v->vm->mode->slice || v->vm->shadow) && e ? !(e->edx & RVM_81_EDX_1G) :
 		!boot_cpu_has(X86_FEATURE_GBPAGES);
 	rvm_insn_cpuid(v);
 }

@@ -35,6 +35,8 @@
  */
 static void rvm_flush_self(struct rvm_vcpu *v)
 {
+	if (v->vm->shadow)
+		rvm_shadow_flush(v);
 	if (v->vm->mode->slice)
 		v->vm->mode->flush_tlb(v);
 	else
@@ -53,7 +55,7 @@ static u64 rvm_pa_reserved(const struct rvm_vcpu *v)
  */
 static int rvm_pae_load(struct rvm_vcpu *v)
 {
-	return v->vm->mode->slice ? rvm_load_pdptes(v) : 0;
+	return rvm_keeps_pdptes(v) ? rvm_load_pdptes(v) : 0;
 }
 
 /* ---- control registers -------------------------------------------------- */

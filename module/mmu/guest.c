@@ -15,7 +15,7 @@ static int rvm_pte_read(void *priv, u64 gpa, void *entry, u32 size)
 static int rvm_pte_cmpxchg(void *priv, u64 gpa, void *old, const void *new_val, u32 size)
 {
 	struct rvm_vcpu *v = priv;
-	int r = rvm_gpa_cmpxchg(v->vm, gpa, old, new_val, size);
+	int r = rvm_gpa_mark(v->vm, gpa, old, new_val, size);
 
 	/* It could be read: a read-only slot.  *old is as it was. */
 	if (r == -ENXIO)
@@ -31,6 +31,12 @@ static const struct rvm_walk_ops rvm_guest_walk_ops = {
 int rvm_walk(struct rvm_vcpu *v, u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f)
 {
 	return rvm_walk_tables(&v->cpu, &rvm_guest_walk_ops, v, gla, acc, gpa, f);
+}
+
+int rvm_walk_guest_path(struct rvm_vcpu *v, u64 gla, u32 acc, struct rvm_walk_path *path,
+			struct rvm_fault *f)
+{
+	return rvm_walk_path(&v->cpu, &rvm_guest_walk_ops, v, gla, acc, path, f);
 }
 
 int rvm_load_pdptes(struct rvm_vcpu *v)

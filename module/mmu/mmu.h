@@ -4,12 +4,16 @@
  *   walk.c     the guest's own page tables, walked in software (walk.h)
  *   guest.c    the same, through the memslots
  *   nested.c   guest-physical to host-physical tables (NPT; EPT later)
+ *   shadow.c, shadow_fault.c, rmap.c  guest-linear to host-physical tables, where
+ *              the CPU has no others
  *   notifier.c host memory that moves or goes away
  */
 #ifndef RVM_MMU_H
 #define RVM_MMU_H
 
 #include "../ringvm.h"
+
+struct rvm_walk_path;
 
 /* ---- ../memslot.c ------------------------------------------------------ */
 
@@ -44,6 +48,9 @@ int rvm_gpa_write(struct rvm_vm *vm, u64 gpa, const void *buf, u32 len);
  * aligned.  *old gets the value found; success if it equals what *old was. */
 int rvm_gpa_cmpxchg(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len);
 int rvm_gpa_host(struct rvm_vm *vm, u64 gpa, bool write, unsigned long *hva);
+/* As rvm_gpa_cmpxchg(), for accessed and dirty bits: they take nothing away, and
+ * shadow paging need not know. */
+int rvm_gpa_mark(struct rvm_vm *vm, u64 gpa, void *old, const void *new_val, u32 len);
 void rvm_mark_dirty(struct rvm_memslot *s, u64 gfn);
 
 /* ---- guest.c ----------------------------------------------------------- */
@@ -56,6 +63,10 @@ void rvm_mark_dirty(struct rvm_memslot *s, u64 gfn);
  * every memslot.
  */
 int rvm_walk(struct rvm_vcpu *v, u64 gla, u32 acc, u64 *gpa, struct rvm_fault *f);
+
+/* The same with the whole path, for shadow paging: struct rvm_walk_path. */
+int rvm_walk_guest_path(struct rvm_vcpu *v, u64 gla, u32 acc, struct rvm_walk_path *path,
+			struct rvm_fault *f);
 
 /**
  * rvm_load_pdptes - keep the page-directory pointers that CR3 names
@@ -93,6 +104,81 @@ bool rvm_nested_young(struct rvm_vm *vm, u64 start, u64 end, bool clear);
 /* Give back tables of [start, end) that nothing hangs on; after a slot has gone.
  * No lock but slots_lock. */
 void rvm_nested_prune(struct rvm_vm *vm, u64 start, u64 end);
+
+/* The owner's page behind a guest frame; see nested.c. */
+struct page *rvm_get_page(unsigned long hva, bool write, bool *writable);
+int rvm_host_level(struct mm_struct *mm, unsigned long hva);
+bool rvm_slot_fits_2m(const struct rvm_memslot *slot, u64 gfn);
+
+/* ---- shadow.c, shadow_fault.c, rmap.c ------------------------------------ */
+
+int rvm_shadow_init(struct rvm_vm *vm);
+void rvm_shadow_destroy(struct rvm_vm *vm);
+void rvm_shadow_vcpu_init(struct rvm_vcpu *v);
+void rvm_shadow_vcpu_destroy(struct rvm_vcpu *v);
+int rvm_shadow_load(struct rvm_vcpu *v);
+
+enum rvm_shadow_result {
+	RVM_SPF_FIXED,		/* run again */
+	RVM_SPF_GUEST,		/* the guest's own fault: inject it */
+	RVM_SPF_EMULATE,	/* interpret: no memory there, ROM, or a watched page */
+};
+
+int rvm_shadow_fault(struct rvm_vcpu *v, u64 gla, u32 error, struct rvm_fault *fault);
+void rvm_shadow_invlpg(struct rvm_vcpu *v, u64 gla);
+void rvm_shadow_flush(struct rvm_vcpu *v);
+void rvm_shadow_written(struct rvm_vm *vm, u64 gpa, u32 len);
+int rvm_track_gfn(struct rvm_vm *vm, u64 gfn);
+void rvm_untrack_gfn(struct rvm_vm *vm, u64 gfn);
+bool rvm_gfn_tracked(struct rvm_vm *vm, u64 gfn);
+/* Slots have changed: @npages in all of them now. */
+void rvm_shadow_limit(struct rvm_vm *vm, u64 npages);
+/* As the rvm_nested_* functions of the same name. */
+bool rvm_shadow_zap(struct rvm_vm *vm, u64 start, u64 end);
+bool rvm_shadow_wrprotect_mask(struct rvm_vm *vm, u64 gfn, unsigned long mask);
+bool rvm_shadow_young(struct rvm_vm *vm, u64 start, u64 end, bool clear);
+void rvm_shadow_prune(struct rvm_vm *vm, u64 start, u64 end);
+
+/* Guest memory has been written by the owner's address. */
+static inline void rvm_wrote(struct rvm_vm *vm, u64 gpa, u32 len)
+{
+	if (!vm->shadow)
+		return;
+	smp_mb();	/* the write before the question; shadow_track() before its reads */
+	if (unlikely(rvm_gfn_tracked(vm, gpa >> PAGE_SHIFT)))
+		rvm_shadow_written(vm, gpa, len);
+}
+
+/* ---- the tables that the mode uses, if any --------------------------------- */
+
+static inline bool rvm_mmu_zap(struct rvm_vm *vm, u64 start, u64 end)
+{
+	if (vm->nested)
+		return rvm_nested_zap(vm, start, end);
+	return vm->shadow && rvm_shadow_zap(vm, start, end);
+}
+
+static inline bool rvm_mmu_wrprotect_mask(struct rvm_vm *vm, u64 gfn, unsigned long mask)
+{
+	if (vm->nested)
+		return rvm_nested_wrprotect_mask(vm, gfn, mask);
+	return vm->shadow && rvm_shadow_wrprotect_mask(vm, gfn, mask);
+}
+
+static inline bool rvm_mmu_young(struct rvm_vm *vm, u64 start, u64 end, bool clear)
+{
+	if (vm->nested)
+		return rvm_nested_young(vm, start, end, clear);
+	return vm->shadow && rvm_shadow_young(vm, start, end, clear);
+}
+
+static inline void rvm_mmu_prune(struct rvm_vm *vm, u64 start, u64 end)
+{
+	if (vm->nested)
+		rvm_nested_prune(vm, start, end);
+	else if (vm->shadow)
+		rvm_shadow_prune(vm, start, end);
+}
 
 /* ---- notifier.c -------------------------------------------------------- */
 

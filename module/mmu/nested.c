@@ -281,7 +281,7 @@ void rvm_nested_prune(struct rvm_vm *vm, u64 start, u64 end)
  * later counts.  Interrupts off keeps them from being freed meanwhile, as for
  * get_user_pages_fast().
  */
-static int npt_host_level(struct mm_struct *mm, unsigned long hva)
+int rvm_host_level(struct mm_struct *mm, unsigned long hva)
 {
 	unsigned long flags;
 	int level = 1;
@@ -313,7 +313,7 @@ out:
 }
 
 /* May a 2 MiB page be used at @gfn in this slot at all? */
-static bool npt_slot_fits_2m(const struct rvm_memslot *slot, u64 gfn)
+bool rvm_slot_fits_2m(const struct rvm_memslot *slot, u64 gfn)
 {
 	u64 first = gfn & ~511ull;
 
@@ -325,7 +325,7 @@ static bool npt_slot_fits_2m(const struct rvm_memslot *slot, u64 gfn)
 }
 
 /**
- * npt_get_page - the owner's page at @hva, with a reference
+ * rvm_get_page - the owner's page at @hva, with a reference
  * @hva: address in the calling task, which is the owner
  * @write: the guest writes
  * @writable: in: the slot may be written; out: so may the page be mapped
@@ -333,7 +333,7 @@ static bool npt_slot_fits_2m(const struct rvm_memslot *slot, u64 gfn)
  * A read does not break the sharing of a copy-on-write or KSM page: it is
  * mapped read-only and looked up again when it is written.
  */
-static struct page *npt_get_page(unsigned long hva, bool write, bool *writable)
+struct page *rvm_get_page(unsigned long hva, bool write, bool *writable)
 {
 	struct page *page;
 	int r;
@@ -477,7 +477,7 @@ int rvm_nested_fault(struct rvm_vcpu *v, u64 gpa, u32 error)
 	seq = READ_ONCE(vm->mn_seq);
 	smp_rmb();	/* mn_seq before the owner's tables; rvm_notifier_retry() */
 
-	page = npt_get_page(hva, write, &writable);
+	page = rvm_get_page(hva, write, &writable);
 	if (IS_ERR(page)) {
 		r = PTR_ERR(page) == -EHWPOISON ? -EHWPOISON : -EFAULT;
 		goto out;
@@ -485,8 +485,8 @@ int rvm_nested_fault(struct rvm_vcpu *v, u64 gpa, u32 error)
 	pfn = page_to_pfn(page);
 	if (dirty_log && !write)
 		writable = false;	/* the first write must be seen */
-	if (npt_slot_fits_2m(slot, gfn))
-		level = npt_host_level(vm->mm, hva);
+	if (rvm_slot_fits_2m(slot, gfn))
+		level = rvm_host_level(vm->mm, hva);
 	if (level == 2)
 		pfn &= ~511ull;
 

@@ -41,12 +41,12 @@ static bool rvm_for_hva_range(struct rvm_vm *vm, unsigned long start, unsigned l
 
 static bool rvm_mn_zap(struct rvm_vm *vm, u64 first, u64 last, void *arg)
 {
-	return rvm_nested_zap(vm, first, last);
+	return rvm_mmu_zap(vm, first, last);
 }
 
 static bool rvm_mn_young(struct rvm_vm *vm, u64 first, u64 last, void *arg)
 {
-	return rvm_nested_young(vm, first, last, *(bool *)arg);
+	return rvm_mmu_young(vm, first, last, *(bool *)arg);
 }
 
 static struct rvm_vm *mn_to_vm(struct mmu_notifier *mn)
@@ -69,7 +69,7 @@ static int rvm_mn_start(struct mmu_notifier *mn, const struct mmu_notifier_range
 		vm->mn_start = min(vm->mn_start, range->start);
 		vm->mn_end = max(vm->mn_end, range->end);
 	}
-	if (vm->nested && rvm_for_hva_range(vm, range->start, range->end, rvm_mn_zap, NULL))
+	if (rvm_for_hva_range(vm, range->start, range->end, rvm_mn_zap, NULL))
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 	spin_unlock(&vm->mmu_lock);
 	srcu_read_unlock(&vm->srcu, idx);
@@ -106,7 +106,7 @@ static int rvm_mn_age(struct mmu_notifier *mn, unsigned long start, unsigned lon
 
 	idx = srcu_read_lock(&vm->srcu);
 	spin_lock(&vm->mmu_lock);
-	young = vm->nested && rvm_for_hva_range(vm, start, end, rvm_mn_young, &clear);
+	young = rvm_for_hva_range(vm, start, end, rvm_mn_young, &clear);
 	spin_unlock(&vm->mmu_lock);
 	if (young && flush)
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
@@ -140,7 +140,7 @@ static void rvm_mn_release(struct mmu_notifier *mn, struct mm_struct *mm)
 
 	idx = srcu_read_lock(&vm->srcu);
 	spin_lock(&vm->mmu_lock);
-	if (vm->nested && rvm_nested_zap(vm, 0, ~0ull))
+	if (rvm_mmu_zap(vm, 0, ~0ull))
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 	spin_unlock(&vm->mmu_lock);
 	rvm_request_all(vm, RVM_REQ_VM_DEAD);

@@ -150,6 +150,8 @@ bool host_is_tcg(void);
 /* It executes the guest's instructions, whose known departures tests must allow for:
  * not where ringvm's interpreter does. */
 bool guest_on_tcg(void);
+/* Does the device's mode translate by shadow page tables? */
+bool dev_is_shadow(void);
 int dev_cap(int cap);
 /* Call first in main(): skips the program where the device is missing. */
 void vmtest_init(void);

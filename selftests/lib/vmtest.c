@@ -45,6 +45,26 @@ bool dev_is_interp(void)
 	return !r && info.mode == RINGVM_MODE_INTERP;
 }
 
+bool dev_is_shadow(void)
+{
+	struct ringvm_info info;
+	int fd = open(dev_path(), O_RDWR | O_CLOEXEC), r;
+	char npt = 0;
+
+	if (fd < 0)
+		return false;
+	r = ioctl(fd, RINGVM_GET_INFO, &info);
+	close(fd);
+	if (r || info.mode != RINGVM_MODE_SVM)
+		return false;
+	fd = open("/sys/module/ringvm/parameters/npt", O_RDONLY);
+	if (fd < 0)
+		return false;
+	r = read(fd, &npt, 1);
+	close(fd);
+	return r == 1 && npt == 'N';
+}
+
 bool guest_on_tcg(void)
 {
 	return host_is_tcg() && !dev_is_interp();

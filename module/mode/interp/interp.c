@@ -25,22 +25,16 @@
  */
 #define INTERP_DECODED	32768
 
-enum interp_kind { INTERP_NONE, INTERP_EXCEPTION, INTERP_NMI, INTERP_IRQ };
-
 /**
  * struct interp_vcpu - one vCPU in the interpreter
- * @kind: what to deliver at the start of the next slice
- * @event: vector, error code
- * @insn_len: of the instruction that it is due to
+ * @deliver: an event, injected by v->ev's word, comes first in the next slice
  * @irq_window: end the slice when the guest can take an interrupt
  * @nmi_window: the same with an NMI
  * @cache: translations and decoded instructions, or NULL
  * @tried: to make one
  */
 struct interp_vcpu {
-	enum interp_kind kind;
-	struct rvm_fault event;
-	u8 insn_len;
+	bool deliver;
 	bool irq_window, nmi_window;
 	void *cache;
 	bool tried;
@@ -81,29 +75,17 @@ static int interp_vcpu_init(struct rvm_vcpu *v)
 
 static void interp_inject_exception(struct rvm_vcpu *v, const struct rvm_fault *f)
 {
-	struct interp_vcpu *i = to_interp(v);
-
-	i->kind = INTERP_EXCEPTION;
-	i->event = *f;
-	i->insn_len = 0;
+	to_interp(v)->deliver = true;
 }
 
 static void interp_inject_irq(struct rvm_vcpu *v, u8 vector, bool soft, u8 insn_len)
 {
-	struct interp_vcpu *i = to_interp(v);
-
-	i->kind = INTERP_IRQ;
-	i->event = (struct rvm_fault) { .vector = vector, .soft = soft };
-	i->insn_len = insn_len;
+	to_interp(v)->deliver = true;
 }
 
 static void interp_inject_nmi(struct rvm_vcpu *v)
 {
-	struct interp_vcpu *i = to_interp(v);
-
-	i->kind = INTERP_NMI;
-	i->event = (struct rvm_fault) { .vector = RVM_NMI };
-	i->insn_len = 0;
+	to_interp(v)->deliver = true;
 	v->insn.iret = false;
 }
 
@@ -115,64 +97,6 @@ static void interp_irq_window(struct rvm_vcpu *v, bool on)
 static void interp_nmi_window(struct rvm_vcpu *v, bool on)
 {
 	to_interp(v)->nmi_window = on;
-}
-
-/* Vector, type, error code and validity as hardware words it (SDM vol. 3
- * §24.8.3, APM vol. 2 §15.20). */
-static u64 interp_event_word(const struct interp_vcpu *i)
-{
-	static const u8 type[] = {
-		[INTERP_EXCEPTION] = 3, [INTERP_NMI] = 2, [INTERP_IRQ] = 0,
-	};
-
-	return i->event.vector | (i->event.soft ? 4 : type[i->kind]) << 8 |
-		i->event.has_error << 11 | 1ull << 31;
-}
-
-/*
- * The event that rvm_inject_events() chose.  v->ev says "injected" until it is
- * delivered; whatever stops the delivery half-way lets it come again.
- * 1: go on, delivered; else as struct rvm_mode, slice.
- */
-static int interp_deliver(struct rvm_vcpu *v, bool *delivered)
-{
-	struct interp_vcpu *i = to_interp(v);
-	struct rvm_insn *insn = &v->insn;
-	struct rvm_events *ev = &v->ev;
-	enum interp_kind kind = i->kind;
-	u64 data[4] = { interp_event_word(i) };
-	int r;
-
-	i->kind = INTERP_NONE;
-	v->replay.error = 0;
-	v->replay.delivering = true;
-	insn->reason = NULL;
-	r = rvm_insn_deliver(insn, &i->event, i->insn_len,
-			     kind == INTERP_NMI || (kind == INTERP_IRQ && !i->event.soft));
-	v->replay.delivering = false;
-	switch (r) {
-	case RVM_INSN_OK:
-		ev->exception.injected = false;
-		ev->nmi.injected = false;
-		ev->irq.injected = false;
-		*delivered = true;
-		return 1;
-	case RVM_INSN_FAULT:
-		/* An interrupt is gone for good: it was acknowledged.  With an
-		 * exception the new one merges (SDM vol. 3 §6.15). */
-		ev->nmi.injected = false;
-		ev->irq.injected = false;
-		rvm_queue_exception(v, &insn->fault);
-		return 1;
-	case RVM_INSN_RETRY:
-		return 1;
-	default:
-		if (v->replay.error)
-			return v->replay.error;
-		return rvm_internal_error(v, KVM_INTERNAL_ERROR_DELIVERY_EV,
-					  insn->reason ?: "an event could not be delivered",
-					  ARRAY_SIZE(data), data);
-	}
 }
 
 /* ---- a slice ------------------------------------------------------------- */
@@ -210,8 +134,9 @@ static int interp_slice(struct rvm_vcpu *v)
 
 	if (unlikely(!i->tried))
 		interp_make_cache(v);
-	if (i->kind != INTERP_NONE) {
-		r = interp_deliver(v, &delivered);
+	if (i->deliver) {
+		i->deliver = false;
+		r = rvm_deliver_injected(v, &delivered);
 		if (r <= 0 || !delivered)
 			return r;
 		/* The handler's first instruction comes after what is still waiting. */

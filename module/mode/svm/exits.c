@@ -254,6 +254,59 @@ static int svm_exit_npf(struct rvm_vcpu *v)
 	return rvm_emulate_one(v);
 }
 
+/*
+ * An event was on its way into the guest when the CPU met something that has to be
+ * interpreted: then its delivery is.
+ */
+static bool svm_event_interrupted(struct rvm_vcpu *v)
+{
+	return v->ev.exception.injected || v->ev.nmi.injected || v->ev.irq.injected;
+}
+
+/* Shadow paging: every page fault of the guest. */
+static int svm_exit_pf(struct rvm_vcpu *v)
+{
+	struct svm_vcpu *s = to_svm(v);
+	struct rvm_fault f;
+	bool delivered;
+	int r;
+
+	v->stats.exit_pf++;
+	r = rvm_shadow_fault(v, s->info2, s->info1, &f);
+	switch (r) {
+	case RVM_SPF_FIXED:
+		return 1;
+	case RVM_SPF_GUEST:
+		/* In the middle of a delivery: an exception merges, an interrupt has
+		 * been acknowledged and is gone. */
+		v->ev.nmi.injected = false;
+		v->ev.irq.injected = false;
+		rvm_queue_exception(v, &f);
+		return 1;
+	case RVM_SPF_EMULATE:
+		return svm_event_interrupted(v) ? rvm_deliver_injected(v, &delivered) :
+			rvm_emulate_one(v);
+	default:
+		return r;
+	}
+}
+
+/* Shadow paging: the new task's CR3 is not for the hardware (APM vol. 2 §15.14.1). */
+static int svm_exit_task(struct rvm_vcpu *v)
+{
+	bool delivered;
+
+	v->stats.exit_other++;
+	return svm_event_interrupted(v) ? rvm_deliver_injected(v, &delivered) :
+		rvm_emulate_one(v);
+}
+
+static int svm_exit_invlpg(struct rvm_vcpu *v)
+{
+	v->stats.exit_invlpg++;
+	return rvm_emulate_one(v);
+}
+
 /* ---- 7. the end --------------------------------------------------------- */
 
 static int svm_exit_shutdown(struct rvm_vcpu *v)
@@ -314,13 +367,17 @@ static int svm_exit_invalid(struct rvm_vcpu *v)
 
 static int (*const svm_handlers[])(struct rvm_vcpu *v) = {
 	[SVM_EXIT_READ_CR0]			= svm_exit_cr,
+	[SVM_EXIT_READ_CR3]			= svm_exit_cr,
+	[SVM_EXIT_READ_CR4]			= svm_exit_cr,
 	[SVM_EXIT_WRITE_CR0]			= svm_exit_cr,
+	[SVM_EXIT_WRITE_CR3]			= svm_exit_cr,
 	[SVM_EXIT_WRITE_CR4]			= svm_exit_cr,
 	[SVM_EXIT_WRITE_CR8]			= svm_exit_cr,
 	[SVM_EXIT_CR0_SEL_WRITE]		= svm_exit_cr,
 	[SVM_EXIT_READ_DR0 ... SVM_EXIT_READ_DR7]	= svm_exit_dr,
 	[SVM_EXIT_WRITE_DR0 ... SVM_EXIT_WRITE_DR7]	= svm_exit_dr,
 	[SVM_EXIT_EXCP_BASE + RVM_DB]		= svm_exit_db,
+	[SVM_EXIT_EXCP_BASE + RVM_PF]		= svm_exit_pf,
 	[SVM_EXIT_EXCP_BASE + RVM_AC]		= svm_exit_ac,
 	[SVM_EXIT_EXCP_BASE + RVM_MC]		= svm_exit_mc,
 	[SVM_EXIT_INTR]				= svm_exit_intr,
@@ -334,6 +391,9 @@ static int (*const svm_handlers[])(struct rvm_vcpu *v) = {
 	[SVM_EXIT_INVD]				= svm_exit_cache,
 	[SVM_EXIT_WBINVD]			= svm_exit_cache,
 	[SVM_EXIT_HLT]				= svm_exit_hlt,
+	[SVM_EXIT_INVLPG]			= svm_exit_invlpg,
+	[SVM_EXIT_TASK_SWITCH]			= svm_exit_task,
+	[SVM_EXIT_INVPCID]			= svm_exit_ud,
 	[SVM_EXIT_IOIO]				= svm_exit_io,
 	[SVM_EXIT_MSR]				= svm_exit_msr,
 	[SVM_EXIT_FERR_FREEZE]			= svm_exit_intr,
@@ -362,6 +422,14 @@ int svm_handle_exit(struct rvm_vcpu *v)
 
 	if (unlikely(code == (u32)SVM_EXIT_ERR))
 		return svm_exit_invalid(v);
+	/*
+	 * Only a task switch could have done that, and it is intercepted: but not in
+	 * QEMU's emulation, where the guest has now run on what its own CR3 meets in
+	 * the host's memory.
+	 */
+	if (unlikely(v->vm->shadow && s->vmcb->save.cr3 != s->cr3))
+		return rvm_internal_error(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+					  "the CPU loaded CR3 without the intercept", 0, NULL);
 	if (likely(code < ARRAY_SIZE(svm_handlers))) {
 		code = array_index_nospec(code, ARRAY_SIZE(svm_handlers));
 		if (svm_handlers[code])

@@ -43,6 +43,10 @@ static DEFINE_PER_CPU(struct svm_cpu, svm_cpus);
 
 struct svm_features svm_features;
 
+bool svm_npt = true;
+module_param_named(npt, svm_npt, bool, 0444);
+MODULE_PARM_DESC(npt, "svm: use nested paging (default: yes); no: shadow paging");
+
 /* Permission maps, the same for every guest: all ones traps everything. */
 static void *svm_iopm;
 static void *svm_msrpm;
@@ -135,9 +139,9 @@ static int svm_setup(char *why, size_t len)
 		scnprintf(why, len, "AMD-V is disabled by the firmware (VM_CR.SVMDIS): switch SVM on in the firmware setup");
 		return -ENODEV;
 	}
-	if (!(cpuid_edx(0x8000000a) & 1)) {
-		scnprintf(why, len, "the CPU has AMD-V without nested paging (CPUID 8000_000Ah EDX.NP), which this mode needs");
-		return -ENODEV;
+	if (svm_npt && !(cpuid_edx(0x8000000a) & 1)) {
+		pr_info("svm: the CPU has AMD-V without nested paging (CPUID 8000_000Ah EDX.NP): shadow paging is used\n");
+		svm_npt = false;
 	}
 	svm_probe_features();
 	if (svm_features.nr_asids < 2) {
@@ -226,6 +230,15 @@ static int svm_vcpu_init(struct rvm_vcpu *v)
 		return -ENOMEM;
 	}
 	s->pa = __pa(s->vmcb);
+	if (v->vm->shadow) {
+		/* CR3 has 32 bits outside of long mode. */
+		s->pae_root = (void *)get_zeroed_page(GFP_KERNEL_ACCOUNT | GFP_DMA32);
+		if (!s->pae_root) {
+			free_page((unsigned long)s->vmcb);
+			kfree(s);
+			return -ENOMEM;
+		}
+	}
 	v->mode_data = s;
 	svm_vmcb_init(v, __pa(svm_iopm), __pa(svm_msrpm));
 	return 0;
@@ -243,6 +256,7 @@ static void svm_vcpu_destroy(struct rvm_vcpu *v)
 	for_each_possible_cpu(cpu)
 		cmpxchg(&per_cpu(svm_cpus, cpu).last_vcpu, s, NULL);
 	free_page((unsigned long)s->vmcb);
+	free_page((unsigned long)s->pae_root);
 	kfree(s);
 	v->mode_data = NULL;
 }
@@ -405,6 +419,11 @@ static void svm_flush_tlb(struct rvm_vcpu *v)
 	to_svm(v)->asid_gen = 0;
 }
 
+static bool svm_shadow(void)
+{
+	return !svm_npt;
+}
+
 static void svm_set_tsc_offset(struct rvm_vcpu *v)
 {
 	struct svm_vcpu *s = to_svm(v);
@@ -434,6 +453,7 @@ const struct rvm_mode rvm_mode_svm = {
 	.id			= RINGVM_MODE_SVM,
 	.rank			= 100,
 	.nested			= true,
+	.shadow			= svm_shadow,
 	.setup			= svm_setup,
 	.teardown		= svm_teardown,
 	.cpu_enable		= svm_cpu_enable,
@@ -443,6 +463,7 @@ const struct rvm_mode rvm_mode_svm = {
 	.load			= svm_load,
 	.put			= svm_put,
 	.fetch			= svm_fetch,
+	.prepare		= svm_prepare,
 	.enter			= svm_enter,
 	.exit_info		= svm_exit_info,
 	.handle			= svm_handle_exit,

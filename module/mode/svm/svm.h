@@ -50,6 +50,10 @@
  * @pa: the block's physical address
  * @asid_gen: per-CPU generation that control.asid was taken from
  * @host_saved: this CPU's svm_cpu.host holds the host's VMSAVE state
+ * @pae_root: shadow paging, guests with 32-bit addresses: what CR3 points at, four
+ *   entries below 4 GiB
+ * @cr3: what the hardware's is set to, with shadow paging
+ * @cr0_own, @cr4_own: bits in which the hardware's register is not the guest's
  * @drs_loaded: the hardware's DR0 to DR3 are the guest's
  * @drs_owned: and it may change them without an exit
  * @tsc_aux: what the hardware's TSC_AUX holds, while loaded
@@ -65,6 +69,8 @@ struct svm_vcpu {
 	u64 pa;
 	u64 asid_gen;
 	u64 tsc_aux;
+	u64 *pae_root;
+	u64 cr3, cr0_own, cr4_own;
 	u64 nmi_iret_rip;
 	bool nmi_iret;
 	bool nmi_step;
@@ -89,6 +95,9 @@ struct svm_features {
 };
 
 extern struct svm_features svm_features;
+
+/* Module parameter npt: nested paging, else shadow paging */
+extern bool svm_npt;
 
 static inline struct svm_vcpu *to_svm(struct rvm_vcpu *v)
 {
@@ -124,6 +133,8 @@ void svm_inject_irq(struct rvm_vcpu *v, u8 vector, bool soft, u8 insn_len);
 void svm_inject_nmi(struct rvm_vcpu *v);
 void svm_irq_window(struct rvm_vcpu *v, bool on);
 void svm_nmi_window(struct rvm_vcpu *v, bool on);
+
+int svm_prepare(struct rvm_vcpu *v);	/* before an entry: the shadow tree */
 
 /* ---- exits.c ----------------------------------------------------------- */
 int svm_handle_exit(struct rvm_vcpu *v);

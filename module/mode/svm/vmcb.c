@@ -5,6 +5,7 @@
 #include "svm.h"
 #include "../../cpu/cpu.h"
 #include "../../mmu/mmu.h"
+#include "../../mmu/walk.h"
 #include "../../trace.h"
 
 #include <asm/debugreg.h>
@@ -34,6 +35,12 @@ static const u8 svm_intercepts[] = {
 	INTERCEPT_MONITOR, INTERCEPT_MWAIT, INTERCEPT_XSETBV, INTERCEPT_RDPRU,
 };
 
+/* With shadow paging also what touches the guest's paging.  A task switch loads CR3. */
+static const u8 svm_shadow_intercepts[] = {
+	INTERCEPT_CR3_READ, INTERCEPT_CR3_WRITE, INTERCEPT_INVLPG, INTERCEPT_INVPCID,
+	INTERCEPT_TASK_SWITCH, INTERCEPT_EXCEPTION_OFFSET + RVM_PF,
+};
+
 void svm_vmcb_init(struct rvm_vcpu *v, u64 iopm_pa, u64 msrpm_pa)
 {
 	struct svm_vcpu *s = to_svm(v);
@@ -46,8 +53,13 @@ void svm_vmcb_init(struct rvm_vcpu *v, u64 iopm_pa, u64 msrpm_pa)
 	ctl->iopm_base_pa = iopm_pa;
 	ctl->msrpm_base_pa = msrpm_pa;
 	ctl->int_ctl = V_INTR_MASKING_MASK;
-	ctl->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
-	ctl->nested_cr3 = rvm_nested_root_pa(v->vm);
+	if (v->vm->shadow) {
+		for (i = 0; i < ARRAY_SIZE(svm_shadow_intercepts); i++)
+			svm_set_intercept(s, svm_shadow_intercepts[i], true);
+	} else {
+		ctl->nested_ctl = SVM_NESTED_CTL_NP_ENABLE;
+		ctl->nested_cr3 = rvm_nested_root_pa(v->vm);
+	}
 	s->dirty = SVM_CLEAN_ALL;
 }
 
@@ -98,12 +110,16 @@ void svm_fetch(struct rvm_vcpu *v, u32 groups)
 		c->cpl = save->cpl;
 	}
 	if (groups & RVM_G_CR) {
-		/* CD and NW are kept back from the hardware: see svm_put_crs(). */
-		c->cr0 = save->cr0 | (c->cr0 & (RVM_CR0_CD | RVM_CR0_NW));
+		u64 cr0_own = to_svm(v)->cr0_own, cr4_own = to_svm(v)->cr4_own;
+
+		/* What is kept back from the hardware: see svm_put_crs(). */
+		c->cr0 = (save->cr0 & ~cr0_own) | (c->cr0 & cr0_own);
 		c->cr2 = save->cr2;
-		c->cr3 = save->cr3;
-		c->cr4 = save->cr4;
-		c->efer = save->efer & ~EFER_SVME;
+		c->cr4 = (save->cr4 & ~cr4_own) | (c->cr4 & cr4_own);
+		if (!v->vm->shadow) {
+			c->cr3 = save->cr3;
+			c->efer = save->efer & ~EFER_SVME;
+		}
 	}
 	if (groups & RVM_G_DR) {
 		/* DR0 to DR3 come back by svm_unload_drs(). */
@@ -151,23 +167,67 @@ static void svm_put_segs(struct svm_vcpu *s, const struct rvm_cpu *c)
 	s->dirty |= SVM_CLEAN_SEG | SVM_CLEAN_DT;
 }
 
-static void svm_put_crs(struct svm_vcpu *s, const struct rvm_cpu *c)
+/*
+ * Shadow paging: the CPU always pages, with tables of ours in PAE's format or, for
+ * a guest in long mode, that mode's.  CR0.WP is set: what CR0.WP clear allows the
+ * tables say.  SMEP and SMAP are for the guest's own paging.  NX entries are ours.
+ */
+static void svm_shadow_crs(struct rvm_vcpu *v)
 {
+	const struct rvm_vcpu_shadow *sh = &v->shadow;
+	struct svm_vcpu *s = to_svm(v);
 	struct vmcb_save_area *save = &s->vmcb->save;
-	bool uncached = c->cr0 & (RVM_CR0_CD | RVM_CR0_NW);
+	const struct rvm_cpu *c = &v->cpu;
+	u32 i;
+
+	save->cr0 |= X86_CR0_PG | X86_CR0_WP;
+	save->cr4 |= X86_CR4_PAE;
+	save->cr4 &= ~(u64)X86_CR4_PCIDE;
+	if (!rvm_is_paging(c))
+		save->cr4 &= ~(u64)(X86_CR4_SMEP | X86_CR4_SMAP);
+	save->efer = (c->efer & ~(u64)EFER_LME) | EFER_NX | EFER_SVME;
+	if (rvm_is_long(c)) {
+		save->efer |= EFER_LME;
+		save->cr3 = sh->root_pa;
+	} else {
+		/* PAE's four entries have no rights (APM vol. 2 §5.2.3). */
+		for (i = 0; i < 4; i++)
+			s->pae_root[i] = sh->top[i] & RVM_PTE_P ?
+				(sh->top[i] & RVM_PTE_ADDR) | RVM_PTE_P : 0;
+		save->cr3 = __pa(s->pae_root);
+	}
+	s->cr3 = save->cr3;
+}
+
+static void svm_put_crs(struct rvm_vcpu *v)
+{
+	struct svm_vcpu *s = to_svm(v);
+	struct vmcb_save_area *save = &s->vmcb->save;
+	const struct rvm_cpu *c = &v->cpu;
+	bool differs;
 
 	/*
 	 * Firmware runs for long with CR0.CD set, as after reset.  A guest's
-	 * caches are coherent whatever it says, so CD and NW stay with us; while
-	 * one is set, CR0 is read and written through us.
+	 * caches are coherent whatever it says, so CD and NW stay with us.
 	 */
 	save->cr0 = c->cr0 & ~(RVM_CR0_CD | RVM_CR0_NW);
-	svm_set_intercept(s, INTERCEPT_CR0_READ, uncached);
-	svm_set_intercept(s, INTERCEPT_CR0_WRITE, uncached);
 	save->cr2 = c->cr2;
 	save->cr3 = c->cr3;
 	save->cr4 = c->cr4;
 	save->efer = c->efer | EFER_SVME;
+	if (v->vm->shadow)
+		svm_shadow_crs(v);
+
+	/*
+	 * While the hardware's register is not what the guest believes, it is read and
+	 * written through us.  TS may change without us in any case.
+	 */
+	s->cr0_own = RVM_CR0_CD | RVM_CR0_NW | (v->vm->shadow ? RVM_CR0_PG | RVM_CR0_WP : 0);
+	differs = (save->cr0 ^ c->cr0) & s->cr0_own;
+	svm_set_intercept(s, INTERCEPT_CR0_READ, differs);
+	svm_set_intercept(s, INTERCEPT_CR0_WRITE, differs);
+	s->cr4_own = save->cr4 ^ c->cr4;
+	svm_set_intercept(s, INTERCEPT_CR4_READ, s->cr4_own);
 	s->dirty |= SVM_CLEAN_CR | SVM_CLEAN_CR2;
 }
 
@@ -208,7 +268,7 @@ void svm_flush(struct rvm_vcpu *v)
 	if (dirty & RVM_G_SEG)
 		svm_put_segs(s, c);
 	if (dirty & RVM_G_CR) {
-		svm_put_crs(s, c);
+		svm_put_crs(v);
 		if ((ctl->int_ctl & V_TPR_MASK) != c->cr8) {
 			ctl->int_ctl = (ctl->int_ctl & ~V_TPR_MASK) | (c->cr8 & V_TPR_MASK);
 			s->dirty |= SVM_CLEAN_TPR;
@@ -222,6 +282,12 @@ void svm_flush(struct rvm_vcpu *v)
 	if (dirty & RVM_G_MSR)
 		svm_put_msrs(s, c);
 	v->dirty = 0;
+}
+
+/* struct rvm_mode: prepare */
+int svm_prepare(struct rvm_vcpu *v)
+{
+	return v->vm->shadow ? rvm_shadow_load(v) : 1;
 }
 
 /* ---- 5. after an exit --------------------------------------------------- */

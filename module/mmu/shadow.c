@@ -1,0 +1,685 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Shadow paging: page tables that lead from guest-linear to host-physical
+ * addresses, for modes whose CPU has nothing of its own to translate
+ * guest-physical ones.  docs/mmu.md tells the whole; shadow_fault.c fills the
+ * tables, rmap.c finds the entries that map a frame.
+ *
+ * Here: the cache of shadow pages, by the guest table that they shadow and by
+ * role; roots; what happens when the guest writes to its tables.
+ *
+ * A guest table with a shadow page is write-protected, so that each write to it
+ * is interpreted and comes to rvm_shadow_written().  What reads a guest table's
+ * entry to shadow it does so when the page is in the cache and mmu_lock is held:
+ * a write before that is seen by the read, one after it takes the entry away.
+ *
+ * A translation that goes away because the guest changed its tables may stay in
+ * TLBs until the guest flushes them, as on every CPU.  But the host counts on
+ * frames without reverse maps not being mapped: such a debt (flush_owed) is paid
+ * by whoever next needs to know.
+ */
+#include "shadow.h"
+#include "../mode.h"
+
+#include <linux/hash.h>
+#include <linux/uaccess.h>
+
+/* Interpreted writes after which a table is taken for something else by now. */
+#define SHADOW_FLOOD	3
+
+/* A VM may have one shadow page for so many pages of its slots, and at least so many. */
+#define SHADOW_PAGES_SHIFT	5
+#define SHADOW_PAGES_MIN	64
+
+static struct hlist_head *shadow_bucket(struct rvm_shadow *sh, u64 gfn)
+{
+	return &sh->hash[hash_64(gfn, SHADOW_HASH_BITS)];
+}
+
+/* ---- lifetime -------------------------------------------------------------- */
+
+int rvm_shadow_init(struct rvm_vm *vm)
+{
+	struct rvm_shadow *sh = kvzalloc(sizeof(*sh), GFP_KERNEL_ACCOUNT);
+
+	if (!sh)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&sh->pages);
+	sh->limit = SHADOW_PAGES_MIN;
+	xa_init_flags(&sh->rmap[0], XA_FLAGS_ACCOUNT);
+	xa_init_flags(&sh->rmap[1], XA_FLAGS_ACCOUNT);
+	xa_init_flags(&sh->track, XA_FLAGS_ACCOUNT);
+	vm->shadow = sh;
+	return 0;
+}
+
+static void shadow_free_page(struct rvm_spage *sp)
+{
+	free_page((unsigned long)sp->gfns);
+	set_page_private(virt_to_page(sp->table), 0);
+	free_page((unsigned long)sp->table);
+	kfree(sp);
+}
+
+void shadow_free_list(struct list_head *dead)
+{
+	struct rvm_spage *sp, *next;
+
+	list_for_each_entry_safe(sp, next, dead, link)
+		shadow_free_page(sp);
+	INIT_LIST_HEAD(dead);
+}
+
+static void shadow_zap_page(struct rvm_vm *vm, struct rvm_spage *sp, struct list_head *dead);
+
+/* No vCPU is left and the notifier is gone. */
+void rvm_shadow_destroy(struct rvm_vm *vm)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	struct rvm_spage *sp, *next;
+	LIST_HEAD(dead);
+
+	if (!sh)
+		return;
+	spin_lock(&vm->mmu_lock);
+	list_for_each_entry_safe(sp, next, &sh->pages, link)
+		shadow_zap_page(vm, sp, &dead);
+	spin_unlock(&vm->mmu_lock);
+	shadow_free_list(&dead);
+	xa_destroy(&sh->rmap[0]);
+	xa_destroy(&sh->rmap[1]);
+	xa_destroy(&sh->track);
+	kvfree(sh);
+	vm->shadow = NULL;
+}
+
+/* ---- what a fault may need, allocated before mmu_lock is taken ---------------- */
+
+/*
+ * A table for each level and descriptors for as many links and a leaf; what a
+ * fault leaves over the next one uses.
+ */
+int shadow_fill_spares(struct rvm_vcpu *v)
+{
+	struct rvm_vcpu_shadow *s = &v->shadow;
+
+	while (s->nr_spare_pages < SHADOW_MAX_LEVELS) {
+		struct rvm_spage *sp = kzalloc(sizeof(*sp), GFP_KERNEL_ACCOUNT);
+
+		if (!sp)
+			return -ENOMEM;
+		sp->table = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+		if (!sp->table) {
+			kfree(sp);
+			return -ENOMEM;
+		}
+		set_page_private(virt_to_page(sp->table), (unsigned long)sp);
+		list_add(&sp->link, &s->spare_pages);
+		s->nr_spare_pages++;
+	}
+	/* of the two lowest levels; four of the second at the top of 32-bit tables */
+	while (s->nr_spare_gfns < ARRAY_SIZE(s->spare_gfns)) {
+		u64 *gfns = (u64 *)__get_free_page(GFP_KERNEL_ACCOUNT);
+
+		if (!gfns)
+			return -ENOMEM;
+		s->spare_gfns[s->nr_spare_gfns++] = gfns;
+	}
+	while (s->spare_descs.n < SHADOW_MAX_LEVELS + 1) {
+		struct rvm_pte_desc *d = kmalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
+
+		if (!d)
+			return -ENOMEM;
+		d->next = s->spare_descs.first;
+		s->spare_descs.first = d;
+		s->spare_descs.n++;
+	}
+	return 0;
+}
+
+/* mmu_lock held. */
+static void shadow_put_roots(struct rvm_vcpu *v, struct list_head *dead)
+{
+	struct rvm_vcpu_shadow *s = &v->shadow;
+	u32 i;
+
+	s->key.valid = false;
+	for (i = 0; i < ARRAY_SIZE(s->root); i++) {
+		struct rvm_spage *sp = s->root[i];
+
+		s->root[i] = NULL;
+		if (sp && !--sp->roots && sp->dead)
+			list_add(&sp->link, dead);
+	}
+}
+
+/* The vCPU goes; nobody else uses it any more.  No lock held. */
+void rvm_shadow_vcpu_destroy(struct rvm_vcpu *v)
+{
+	struct rvm_vcpu_shadow *s = &v->shadow;
+	LIST_HEAD(dead);
+
+	if (!v->vm->shadow)
+		return;
+	spin_lock(&v->vm->mmu_lock);
+	shadow_put_roots(v, &dead);
+	spin_unlock(&v->vm->mmu_lock);
+	shadow_free_list(&dead);
+	shadow_free_list(&s->spare_pages);
+	while (s->nr_spare_gfns)
+		free_page((unsigned long)s->spare_gfns[--s->nr_spare_gfns]);
+	while (s->spare_descs.first) {
+		struct rvm_pte_desc *d = s->spare_descs.first;
+
+		s->spare_descs.first = d->next;
+		kfree(d);
+	}
+	free_page((unsigned long)s->top);
+}
+
+void rvm_shadow_vcpu_init(struct rvm_vcpu *v)
+{
+	INIT_LIST_HEAD(&v->shadow.spare_pages);
+}
+
+/* ---- tracking writes to a frame ------------------------------------------------ */
+
+/* Without mmu_lock: the node that shadow_track() will want.  False: no memory. */
+bool shadow_track_reserve(struct rvm_shadow *sh, u64 gfn)
+{
+	return xa_load(&sh->track, gfn) || !xa_reserve(&sh->track, gfn, GFP_KERNEL_ACCOUNT);
+}
+
+/*
+ * One more who wants to know.  mmu_lock held; *flush is set where a CPU may still
+ * be able to write unseen.  False: no memory.
+ */
+static bool shadow_track(struct rvm_vm *vm, u64 gfn, bool *flush)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	void *old = xa_load(&sh->track, gfn);
+	unsigned long n = old ? xa_to_value(old) : 0;
+
+	if (xa_is_err(xa_store(&sh->track, gfn, xa_mk_value(n + 1), GFP_NOWAIT | __GFP_NOWARN)))
+		return false;
+	if (n)
+		return true;
+	/* also what was dropped while a TLB still holds it */
+	*flush |= rmap_wrprotect(vm, gfn) | sh->flush_owed;
+	return true;
+}
+
+static void shadow_untrack(struct rvm_shadow *sh, u64 gfn)
+{
+	unsigned long n = xa_to_value(xa_load(&sh->track, gfn));
+
+	if (n == 1)
+		xa_erase(&sh->track, gfn);
+	else
+		xa_store(&sh->track, gfn, xa_mk_value(n - 1), GFP_NOWAIT | __GFP_NOWARN);
+}
+
+/**
+ * rvm_gfn_tracked - does somebody want to know of writes to this frame?
+ * @vm: the VM
+ * @gfn: the frame
+ *
+ * Any context.  Without mmu_lock the answer may be out of date by the time it is
+ * given; who writes first and asks then misses nobody (rvm_gpa_write()).
+ */
+bool rvm_gfn_tracked(struct rvm_vm *vm, u64 gfn)
+{
+	return vm->shadow && xa_load(&vm->shadow->track, gfn);
+}
+
+/**
+ * rvm_track_gfn - have writes to a frame told to vm->track_written
+ * @vm: a VM with shadow paging
+ * @gfn: the frame; where no slot is, the wish holds for one to come
+ *
+ * Counted: as many rvm_untrack_gfn() end it.  When it returns, what any vCPU
+ * writes from now on is told; the caller looks at the frame after that.  May
+ * sleep.  0 or -ENOMEM.
+ */
+int rvm_track_gfn(struct rvm_vm *vm, u64 gfn)
+{
+	LIST_HEAD(none);
+	bool flush = false, ok;
+
+	if (!shadow_track_reserve(vm->shadow, gfn))
+		return -ENOMEM;
+	spin_lock(&vm->mmu_lock);
+	ok = shadow_track(vm, gfn, &flush);
+	shadow_flush(vm, flush, &none);
+	spin_unlock(&vm->mmu_lock);
+	return ok ? 0 : -ENOMEM;
+}
+
+void rvm_untrack_gfn(struct rvm_vm *vm, u64 gfn)
+{
+	spin_lock(&vm->mmu_lock);
+	shadow_untrack(vm->shadow, gfn);
+	spin_unlock(&vm->mmu_lock);
+}
+
+/* ---- entries and pages ------------------------------------------------------------ */
+
+/* mmu_lock held.  True: an entry went that a TLB may hold. */
+bool shadow_drop_entry(struct rvm_vm *vm, struct rvm_spage *sp, u32 i)
+{
+	u64 *pte = &sp->table[i], old;
+
+	if (!*pte)
+		return false;
+	/* The CPU may be setting D at this moment: take the entry atomically. */
+	old = xchg(pte, 0);
+	if (!spte_is_leaf(old, sp->role.level)) {
+		ptes_remove(&spte_page(__va(old & SPTE_ADDR))->parents, pte);
+		return true;
+	}
+	rmap_remove(vm->shadow, spte_gfn(sp, i), sp->role.level, pte);
+	if (sp->role.level == 1)
+		vm->stats.pages_4k--;
+	else
+		vm->stats.pages_2m--;
+	/* What the guest wrote must not be lost: the owner's own entry may be clean. */
+	if ((old & SPTE_D) && pfn_valid((old & SPTE_ADDR) >> PAGE_SHIFT))
+		SetPageDirty(pfn_to_page((old & SPTE_ADDR) >> PAGE_SHIFT));
+	return true;
+}
+
+/* Out of the cache and of every table.  mmu_lock held; flush before it is freed. */
+static void shadow_zap_page(struct rvm_vm *vm, struct rvm_spage *sp, struct list_head *dead)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	u64 *pte;
+	u32 i;
+
+	for (i = 0; i < 512; i++)
+		shadow_drop_entry(vm, sp, i);
+	while ((pte = ptes_any(sp->parents)))
+		shadow_drop_entry(vm, spte_page(pte), spte_nr(pte));
+	hlist_del(&sp->hash);
+	list_del(&sp->link);
+	if (!sp->role.direct)
+		shadow_untrack(sh, sp->gfn);
+	sh->nr_pages--;
+	vm->stats.shadow_pages--;
+	vm->stats.shadow_zapped++;
+	sh->flush_owed = true;
+	/* Root of a vCPU, which finds out before its next entry. */
+	WRITE_ONCE(sp->dead, true);
+	if (!sp->roots)
+		list_add(&sp->link, dead);
+}
+
+/* See shadow.h.  Afterwards no vCPU is in the guest with what has gone. */
+void shadow_flush(struct rvm_vm *vm, bool flush, struct list_head *dead)
+{
+	lockdep_assert_held(&vm->mmu_lock);
+	if (!flush && list_empty(dead))
+		return;
+	vm->shadow->flush_owed = false;
+	rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
+}
+
+/**
+ * shadow_get_page - the shadow page of a guest table, or of consecutive frames
+ * @v: with spares filled
+ * @gfn, @role: which
+ * @flush: set where a CPU may still write to the guest table unseen: shadow_flush()
+ *   before its entries are read
+ *
+ * mmu_lock held.  NULL: no memory.
+ */
+struct rvm_spage *shadow_get_page(struct rvm_vcpu *v, u64 gfn, union rvm_role role, bool *flush)
+{
+	struct rvm_vcpu_shadow *s = &v->shadow;
+	struct rvm_shadow *sh = v->vm->shadow;
+	struct rvm_spage *sp;
+
+	hlist_for_each_entry(sp, shadow_bucket(sh, gfn), hash) {
+		if (sp->gfn == gfn && sp->role.word == role.word) {
+			sp->writes = 0;
+			return sp;
+		}
+	}
+	if (!role.direct && !shadow_track(v->vm, gfn, flush))
+		return NULL;
+	sp = list_first_entry(&s->spare_pages, struct rvm_spage, link);
+	list_move(&sp->link, &sh->pages);
+	s->nr_spare_pages--;
+	sp->gfn = gfn;
+	sp->role = role;
+	if (!role.direct && role.level <= 2)
+		sp->gfns = s->spare_gfns[--s->nr_spare_gfns];
+	hlist_add_head(&sp->hash, shadow_bucket(sh, gfn));
+	sh->nr_pages++;
+	v->vm->stats.shadow_pages++;
+	return sp;
+}
+
+/*
+ * Make the entry lead to @child.  mmu_lock held; *flush is set when something else
+ * was there.
+ */
+void shadow_link(struct rvm_vcpu *v, u64 *pte, struct rvm_spage *child, bool *flush)
+{
+	u64 link = __pa(child->table) | SPTE_LINK, *other;
+
+	if ((*pte & ~SPTE_A) == (link & ~SPTE_A))
+		return;
+	*flush |= shadow_drop_entry(v->vm, spte_page(pte), spte_nr(pte));
+	/* All kinds of tables lead there: the others will find it again. */
+	if (ptes_count(child->parents) >= PTES_MAX) {
+		while ((other = ptes_any(child->parents)))
+			shadow_drop_entry(v->vm, spte_page(other), spte_nr(other));
+		*flush = true;
+	}
+	ptes_add(&child->parents, pte, &v->shadow.spare_descs);
+	WRITE_ONCE(*pte, link);
+}
+
+/* Make room for @pages new ones, by zapping the oldest.  mmu_lock held. */
+void shadow_make_room(struct rvm_vm *vm, u32 pages, struct list_head *dead)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	struct rvm_spage *sp, *next;
+
+	list_for_each_entry_safe_reverse(sp, next, &sh->pages, link) {
+		if (sh->nr_pages + pages <= READ_ONCE(sh->limit))
+			break;
+		if (sp->roots)
+			continue;
+		shadow_zap_page(vm, sp, dead);
+		vm->stats.shadow_recycled++;
+	}
+}
+
+/* ---- roots --------------------------------------------------------------------- */
+
+/* The role of tables at the top: all rights, level and quadrant not yet set. */
+union rvm_role shadow_base_role(const struct rvm_vcpu *v)
+{
+	const struct rvm_cpu *c = &v->cpu;
+	union rvm_role role = { .word = 0 };
+
+	role.rights = RVM_RIGHT_W | RVM_RIGHT_U | RVM_RIGHT_X;
+	if (!rvm_is_paging(c)) {
+		role.direct = 1;
+		role.wp = 1;
+		return role;
+	}
+	role.wide = rvm_is_long(c) || (c->cr4 & RVM_CR4_PAE);
+	role.long_mode = rvm_is_long(c);
+	role.nxe = !!(c->efer & RVM_EFER_NXE);
+	role.pse = !role.wide && (c->cr4 & RVM_CR4_PSE);
+	role.no_1g = c->no_1g;
+	role.phys_bits = c->phys_bits;
+	role.wp = !!(c->cr0 & RVM_CR0_WP);
+	if (!role.wp) {
+		role.smep = !!(c->cr4 & RVM_CR4_SMEP);
+		role.smap = !!(c->cr4 & RVM_CR4_SMAP);
+	}
+	return role;
+}
+
+struct rvm_pte_format shadow_format(union rvm_role role)
+{
+	return (struct rvm_pte_format) {
+		.wide = role.wide,
+		.long_mode = role.long_mode,
+		.nxe = role.nxe,
+		.pse = role.pse,
+		.no_1g = role.no_1g,
+		.phys_bits = role.phys_bits,
+	};
+}
+
+/* Which tables are at the top, by what registers.  Bit 0: there is one. */
+static struct rvm_shadow_key shadow_key(const struct rvm_vcpu *v)
+{
+	const struct rvm_cpu *c = &v->cpu;
+	union rvm_role role = shadow_base_role(v);
+	struct rvm_shadow_key key = { .role = role.word, .valid = true };
+	u32 i;
+
+	if (role.long_mode) {
+		key.table[0] = (c->cr3 & SPTE_ADDR) | 1;
+		return key;
+	}
+	for (i = 0; i < 4; i++) {
+		if (role.direct)
+			key.table[i] = (u64)i << 30 | 1;
+		else if (!role.wide)
+			key.table[i] = (c->cr3 & 0xfffff000) | 1;
+		else if (c->pdptes_kept && (c->pdpte[i] & SPTE_P))
+			key.table[i] = (c->pdpte[i] & SPTE_ADDR) | 1;
+	}
+	return key;
+}
+
+static bool shadow_roots_good(const struct rvm_vcpu_shadow *s, const struct rvm_shadow_key *key)
+{
+	u32 i;
+
+	if (!s->key.valid || s->key.role != key->role ||
+	    memcmp(s->key.table, key->table, sizeof(key->table)))
+		return false;
+	for (i = 0; i < ARRAY_SIZE(s->root); i++)
+		if (s->root[i] && READ_ONCE(s->root[i]->dead))
+			return false;
+	return true;
+}
+
+bool shadow_roots_current(const struct rvm_vcpu *v)
+{
+	struct rvm_shadow_key key = shadow_key(v);
+
+	return shadow_roots_good(&v->shadow, &key);
+}
+
+/* The shadow pages for @key become the roots.  mmu_lock held.  False: no memory. */
+static bool shadow_get_roots(struct rvm_vcpu *v, const struct rvm_shadow_key *key, bool *flush)
+{
+	struct rvm_vcpu_shadow *s = &v->shadow;
+	union rvm_role role = { .word = key->role };
+	u32 i;
+
+	role.level = role.long_mode ? 4 : 2;
+	for (i = 0; i < 4; i++) {
+		struct rvm_spage *sp;
+
+		if (!role.long_mode)
+			WRITE_ONCE(s->top[i], 0);
+		if (!(key->table[i] & 1))
+			continue;
+		role.quadrant = !role.wide && !role.direct ? i : 0;
+		sp = shadow_get_page(v, key->table[i] >> PAGE_SHIFT, role, flush);
+		if (!sp)
+			return false;
+		sp->roots++;
+		s->root[i] = sp;
+		/* in use: far from being the oldest */
+		list_move(&sp->link, &v->vm->shadow->pages);
+		if (role.long_mode)
+			break;
+		WRITE_ONCE(s->top[i], __pa(sp->table) | SPTE_LINK);
+	}
+	s->levels = role.long_mode ? 4 : 3;
+	s->root_pa = __pa(role.long_mode ? s->root[0]->table : s->top);
+	s->key = *key;
+	return true;
+}
+
+/**
+ * rvm_shadow_load - have the tree for the vCPU's control registers ready
+ * @v: the vCPU, loaded, in its own thread; preemptible
+ *
+ * Before each entry, after requests have been served: a root that is zapped later
+ * comes with a request.  Touches RVM_G_CR and flushes the vCPU's translations if the
+ * root is another one than before.  May sleep.  1, or -ENOMEM.
+ */
+int rvm_shadow_load(struct rvm_vcpu *v)
+{
+	struct rvm_vcpu_shadow *s = &v->shadow;
+	struct rvm_vm *vm = v->vm;
+	struct rvm_shadow_key key;
+	bool flush = false, ok;
+	LIST_HEAD(dead);
+	int idx, r;
+	u32 i;
+
+	/* No register has changed: the guest cannot change these by itself. */
+	if (!(v->dirty & RVM_G_CR) && shadow_roots_good(s, &s->key))
+		return 1;
+	rvm_need(v, RVM_G_CR);
+	if (rvm_is_paging(&v->cpu) && !rvm_is_long(&v->cpu) && (v->cpu.cr4 & RVM_CR4_PAE) &&
+	    !v->cpu.pdptes_kept && rvm_load_pdptes(v)) {
+		/* Set by the client, to what no CPU would have loaded. */
+		memset(v->cpu.pdpte, 0, sizeof(v->cpu.pdpte));
+		v->cpu.pdptes_kept = true;
+	}
+	key = shadow_key(v);
+	if (shadow_roots_good(s, &key))
+		return 1;
+
+	r = shadow_fill_spares(v);
+	if (r)
+		return r;
+	if (!s->top)
+		s->top = (u64 *)get_zeroed_page(GFP_KERNEL_ACCOUNT);
+	if (!s->top)
+		return -ENOMEM;
+	for (i = 0; i < 4; i++)
+		if ((key.table[i] & 1) &&
+		    !shadow_track_reserve(vm->shadow, key.table[i] >> PAGE_SHIFT))
+			return -ENOMEM;
+
+	idx = srcu_read_lock(&vm->srcu);
+	spin_lock(&vm->mmu_lock);
+	shadow_put_roots(v, &dead);
+	shadow_make_room(vm, SHADOW_MAX_LEVELS, &dead);
+	ok = shadow_get_roots(v, &key, &flush);
+	if (!ok)
+		shadow_put_roots(v, &dead);
+	shadow_flush(vm, flush, &dead);
+	spin_unlock(&vm->mmu_lock);
+	srcu_read_unlock(&vm->srcu, idx);
+	shadow_free_list(&dead);
+	vm->stats.shadow_roots++;
+	rvm_touch(v, RVM_G_CR);
+	vm->mode->flush_tlb(v);
+	return ok ? 1 : -ENOMEM;
+}
+
+/* ---- the guest writes to its tables ---------------------------------------------- */
+
+/* Drop what @sp has made of the entries in bytes [offset, offset + len) of its table. */
+static bool shadow_drop_bytes(struct rvm_vm *vm, struct rvm_spage *sp, u32 offset, u32 len)
+{
+	u32 shift = sp->role.wide ? 3 : 2, e, end = (offset + len - 1) >> shift;
+	bool hit = false;
+
+	for (e = offset >> shift; e <= end; e++) {
+		if (sp->role.wide) {
+			hit |= shadow_drop_entry(vm, sp, e);
+		} else if (sp->role.level == 1) {
+			/* 1024 entries in two tables */
+			if (e >> 9 == sp->role.quadrant)
+				hit |= shadow_drop_entry(vm, sp, e & 511);
+		} else if (e >> 8 == sp->role.quadrant) {
+			/* 1024 entries in four, each as two of half the reach */
+			hit |= shadow_drop_entry(vm, sp, (e & 255) * 2);
+			hit |= shadow_drop_entry(vm, sp, (e & 255) * 2 + 1);
+		}
+	}
+	return hit;
+}
+
+/**
+ * rvm_shadow_written - bytes of guest memory have been written for the guest
+ * @vm: a VM with shadow paging
+ * @gpa: where
+ * @len: how many, within a page
+ *
+ * By the interpreter, or for it: whoever writes guest memory by the owner's address
+ * calls this afterwards when rvm_gfn_tracked().  What the entries written to gave
+ * is gone when it returns, but for TLBs, which are the guest's to flush.
+ */
+void rvm_shadow_written(struct rvm_vm *vm, u64 gpa, u32 len)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	u64 gfn = gpa >> PAGE_SHIFT;
+	struct rvm_spage *sp;
+	struct hlist_node *next;
+	LIST_HEAD(dead);
+
+	spin_lock(&vm->mmu_lock);
+	vm->stats.shadow_pt_writes++;
+	hlist_for_each_entry_safe(sp, next, shadow_bucket(sh, gfn), hash) {
+		if (sp->gfn != gfn || sp->role.direct)
+			continue;
+		/* Written again and again, and never used in between: hardly a table
+		 * any more. */
+		if (!sp->roots && ++sp->writes > SHADOW_FLOOD)
+			shadow_zap_page(vm, sp, &dead);
+		else if (shadow_drop_bytes(vm, sp, offset_in_page(gpa), len))
+			sh->flush_owed = true;
+	}
+	shadow_flush(vm, false, &dead);
+	spin_unlock(&vm->mmu_lock);
+	shadow_free_list(&dead);
+	if (vm->track_written)
+		vm->track_written(vm, gpa, len);
+}
+
+/* The guest executed INVLPG.  The vCPU's own thread. */
+void rvm_shadow_invlpg(struct rvm_vcpu *v, u64 gla)
+{
+}
+
+/* The guest flushed its TLB. */
+void rvm_shadow_flush(struct rvm_vcpu *v)
+{
+}
+
+/* ---- for the notifier and the slots ------------------------------------------------ */
+
+/* Pages whose guest tables lie in [start, end). */
+static void shadow_zap_tables(struct rvm_vm *vm, u64 start, u64 end, struct list_head *dead)
+{
+	struct rvm_spage *sp, *next;
+
+	list_for_each_entry_safe(sp, next, &vm->shadow->pages, link)
+		if (!sp->role.direct && sp->gfn >= start && sp->gfn < end)
+			shadow_zap_page(vm, sp, dead);
+}
+
+bool rvm_shadow_zap(struct rvm_vm *vm, u64 start, u64 end)
+{
+	bool flush = rmap_zap(vm, start, end) | vm->shadow->flush_owed;
+
+	if (flush) {
+		vm->stats.nested_zaps++;
+		vm->shadow->flush_owed = false;
+	}
+	return flush;
+}
+
+void rvm_shadow_prune(struct rvm_vm *vm, u64 start, u64 end)
+{
+	LIST_HEAD(dead);
+
+	spin_lock(&vm->mmu_lock);
+	shadow_zap_tables(vm, start, end, &dead);
+	shadow_flush(vm, false, &dead);
+	spin_unlock(&vm->mmu_lock);
+	shadow_free_list(&dead);
+}
+
+/* The slots have changed.  slots_lock held. */
+void rvm_shadow_limit(struct rvm_vm *vm, u64 npages)
+{
+	WRITE_ONCE(vm->shadow->limit, max_t(u64, npages >> SHADOW_PAGES_SHIFT, SHADOW_PAGES_MIN));
+}
