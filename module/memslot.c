@@ -167,10 +167,10 @@ static void rvm_unmap_range(struct rvm_vm *vm, u64 base_gfn, u64 npages)
 		return;
 	for (; base_gfn < end; base_gfn = next) {
 		next = min(end, base_gfn + RVM_UNMAP_STEP);
-		spin_lock(&vm->mmu_lock);
+		write_lock(&vm->mmu_lock);
 		if (rvm_mmu_zap(vm, base_gfn, next))
 			rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
-		spin_unlock(&vm->mmu_lock);
+		write_unlock(&vm->mmu_lock);
 		cond_resched();
 	}
 }
@@ -354,10 +354,10 @@ static int rvm_read_dirty_log(struct rvm_vm *vm, const struct kvm_dirty_log *log
 	for (i = 0; i < words; i++) {
 		if (!READ_ONCE(s->dirty[i]))
 			continue;
-		spin_lock(&vm->mmu_lock);
+		write_lock(&vm->mmu_lock);
 		buf[i] = xchg(&s->dirty[i], 0);
 		flush |= rvm_mmu_wrprotect_mask(vm, s->base_gfn + i * BITS_PER_LONG, buf[i]);
-		spin_unlock(&vm->mmu_lock);
+		write_unlock(&vm->mmu_lock);
 		cond_resched();
 	}
 	/* What is still written through a stale translation must be in the pages

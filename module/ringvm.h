@@ -9,7 +9,10 @@
  *   rvm_vm.srcu          (read side) the memslot array in use
  *   mmap_lock            taken inside by get_user_pages
  *   rvm_vm.mmu_lock      nested and shadow page tables, notifier counters;
- *                        spinning, never held across anything that sleeps
+ *                        spinning, never held across anything that sleeps.
+ *                        For reading: shadow leaves may be filled in, no more
+ *   rvm_shadow.rmap_lock reverse maps, one lock for some of the frames; beside
+ *                        readers of mmu_lock only
  * The mmu notifier comes in with mm locks held and takes srcu, then mmu_lock.
  * rvm_main_lock (main.c) guards the count of VMs that use the hardware; it is
  * taken with none of the above held, except rvm_vm.lock never.
@@ -109,7 +112,7 @@ struct rvm_vm {
 	struct rvm_memslots __rcu *slots;
 
 	/* page tables for nested paging, and the notifier's view (mmu/) */
-	spinlock_t mmu_lock;
+	rwlock_t mmu_lock;
 	struct mmu_notifier mn;
 	unsigned long mn_seq;		/* bumped at the end of each invalidation */
 	unsigned long mn_count;		/* invalidations in progress */
@@ -226,6 +229,7 @@ struct rvm_pte_spares {
  *   first four entries are used; made at the first use
  * @root: the shadow pages that @top leads to, or in root[0] the top one; held
  * @key: the registers that they were made for
+ * @sync: the guest has flushed its TLB: unsynced tables are looked at again
  * @spare_pages, @spare_gfns, @spare_descs: memory for the next fault
  */
 struct rvm_vcpu_shadow {
@@ -242,6 +246,7 @@ struct rvm_vcpu_shadow {
 	u64 *spare_gfns[4];
 	u32 nr_spare_gfns;
 	struct rvm_pte_spares spare_descs;
+	bool sync;
 };
 
 /* MSRs without effect on how the guest runs: kept for it, nothing more (msr.c) */

@@ -19,6 +19,7 @@
 	X(exit_shutdown) X(exit_other)					\
 	X(npf_fixed) X(npf_mmio)					\
 	X(exit_pf) X(shadow_fixed) X(shadow_guest) X(shadow_emulate)	\
+	X(shadow_mmio) X(shadow_slow) X(shadow_prefetched)		\
 	X(emulated) X(emulated_unhandled) X(internal_error)		\
 	X(inject_exception) X(inject_irq) X(inject_nmi)			\
 	X(tlb_flush) X(kicks) X(requests) X(preempted) X(migrations)	\
@@ -31,7 +32,8 @@
 	X(nested_zaps, CUMULATIVE) X(nested_retries, CUMULATIVE)	\
 	X(shadow_pages, INSTANT) X(shadow_roots, CUMULATIVE)		\
 	X(shadow_pt_writes, CUMULATIVE) X(shadow_zapped, CUMULATIVE)	\
-	X(shadow_recycled, CUMULATIVE)					\
+	X(shadow_recycled, CUMULATIVE) X(shadow_unsync, CUMULATIVE)	\
+	X(shadow_sync, CUMULATIVE)					\
 	X(notifier_invalidations, CUMULATIVE)				\
 	X(remote_flushes, CUMULATIVE)
 

@@ -318,7 +318,7 @@ static struct rvm_vm *rvm_vm_alloc(const struct rvm_mode *mode)
 	vm->creator = task_tgid_nr(current);
 	mutex_init(&vm->lock);
 	xa_init(&vm->vcpus);
-	spin_lock_init(&vm->mmu_lock);
+	rwlock_init(&vm->mmu_lock);
 	spin_lock_init(&vm->tsc_lock);
 	vm->identity_map_addr = RVM_IDENTITY_MAP_DEFAULT;
 	/* The structure alone, not what it maps: a VM must not keep its dead

@@ -504,6 +504,9 @@ int rvm_set_sregs(struct rvm_vcpu *v, const struct kvm_sregs *s)
 		v->ev.irq.injected = false;
 		v->ev.irq.pending = true;
 	}
+	/* What the client has written to memory before counts too: a restored guest. */
+	if (v->vm->shadow)
+		rvm_shadow_prune(v->vm, 0, ~0ull);
 	rvm_flush_self(v);
 	return 0;
 }

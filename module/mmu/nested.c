@@ -181,7 +181,7 @@ static bool npt_walk_range(struct rvm_vm *vm, u64 start, u64 end, enum npt_op op
 {
 	u64 max = NPT_LEVEL_PAGES(vm->nested->levels + 1);
 
-	lockdep_assert_held(&vm->mmu_lock);
+	lockdep_assert_held_write(&vm->mmu_lock);
 	if (start >= max)
 		return false;
 	return npt_range(vm, vm->nested->root, vm->nested->levels, 0, start,
@@ -263,9 +263,9 @@ void rvm_nested_prune(struct rvm_vm *vm, u64 start, u64 end)
 {
 	LIST_HEAD(dead);
 
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	npt_prune(vm->nested->root, vm->nested->levels, 0, start, end, &dead);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	if (list_empty(&dead))
 		return;
 	/* CPUs keep pointers to tables as well as to pages. */
@@ -490,7 +490,7 @@ int rvm_nested_fault(struct rvm_vcpu *v, u64 gpa, u32 error)
 	if (level == 2)
 		pfn &= ~511ull;
 
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	if (rvm_notifier_retry(vm, seq, hva)) {
 		vm->stats.nested_retries++;
 		mapped = true;		/* the guest faults again and finds the new page */
@@ -501,7 +501,7 @@ int rvm_nested_fault(struct rvm_vcpu *v, u64 gpa, u32 error)
 		if (flush)
 			rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 	}
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	put_page(page);
 	npt_free_list(vm, &dead);
 	r = mapped ? RVM_NPF_FIXED : -ENOMEM;

@@ -60,7 +60,7 @@ static int rvm_mn_start(struct mmu_notifier *mn, const struct mmu_notifier_range
 	int idx;
 
 	idx = srcu_read_lock(&vm->srcu);
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	vm->stats.notifier_invalidations++;
 	if (!vm->mn_count++) {
 		vm->mn_start = range->start;
@@ -71,7 +71,7 @@ static int rvm_mn_start(struct mmu_notifier *mn, const struct mmu_notifier_range
 	}
 	if (rvm_for_hva_range(vm, range->start, range->end, rvm_mn_zap, NULL))
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	srcu_read_unlock(&vm->srcu, idx);
 	return 0;
 }
@@ -80,12 +80,12 @@ static void rvm_mn_end(struct mmu_notifier *mn, const struct mmu_notifier_range 
 {
 	struct rvm_vm *vm = mn_to_vm(mn);
 
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	vm->mn_seq++;
 	/* A fault that sees the count gone must see the new sequence number. */
 	smp_wmb();
 	vm->mn_count--;
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 }
 
 bool rvm_notifier_retry(struct rvm_vm *vm, unsigned long seq, unsigned long hva)
@@ -105,9 +105,9 @@ static int rvm_mn_age(struct mmu_notifier *mn, unsigned long start, unsigned lon
 	int idx;
 
 	idx = srcu_read_lock(&vm->srcu);
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	young = rvm_for_hva_range(vm, start, end, rvm_mn_young, &clear);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	if (young && flush)
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 	srcu_read_unlock(&vm->srcu, idx);
@@ -139,10 +139,10 @@ static void rvm_mn_release(struct mmu_notifier *mn, struct mm_struct *mm)
 	int idx;
 
 	idx = srcu_read_lock(&vm->srcu);
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	if (rvm_mmu_zap(vm, 0, ~0ull))
 		rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	rvm_request_all(vm, RVM_REQ_VM_DEAD);
 	srcu_read_unlock(&vm->srcu, idx);
 }

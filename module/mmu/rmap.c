@@ -141,6 +141,11 @@ int rmap_add(struct rvm_shadow *sh, u64 gfn, int level, u64 *pte, struct rvm_pte
 	return n;
 }
 
+u32 rmap_count(struct rvm_shadow *sh, u64 gfn, int level)
+{
+	return ptes_count((unsigned long)xa_load(&sh->rmap[level - 1], rmap_index(gfn, level)));
+}
+
 void rmap_remove(struct rvm_shadow *sh, u64 gfn, int level, u64 *pte)
 {
 	struct xarray *map = &sh->rmap[level - 1];
@@ -177,7 +182,7 @@ bool rmap_zap(struct rvm_vm *vm, u64 start, u64 end)
 	int level;
 	void *set;
 
-	lockdep_assert_held(&vm->mmu_lock);
+	lockdep_assert_held_write(&vm->mmu_lock);
 	for (level = 1; level <= 2; level++) {
 		struct xarray *map = &sh->rmap[level - 1];
 
@@ -197,7 +202,7 @@ bool rmap_wrprotect(struct rvm_vm *vm, u64 gfn)
 	bool hit;
 	u32 i;
 
-	lockdep_assert_held(&vm->mmu_lock);
+	lockdep_assert_held_write(&vm->mmu_lock);
 	/* A large page has frames with other rights: it is mapped anew, in small ones. */
 	hit = rmap_zap_set(vm, &sh->rmap[1], rmap_index(gfn, 2));
 	if (set && !d)
@@ -233,7 +238,7 @@ bool rvm_shadow_young(struct rvm_vm *vm, u64 start, u64 end, bool clear)
 	int level;
 	void *set;
 
-	lockdep_assert_held(&vm->mmu_lock);
+	lockdep_assert_held_write(&vm->mmu_lock);
 	for (level = 1; level <= 2; level++)
 		xa_for_each_range(&vm->shadow->rmap[level - 1], i, set,
 				  rmap_index(start, level), rmap_index(end - 1, level))

@@ -41,10 +41,19 @@ static struct hlist_head *shadow_bucket(struct rvm_shadow *sh, u64 gfn)
 int rvm_shadow_init(struct rvm_vm *vm)
 {
 	struct rvm_shadow *sh = kvzalloc(sizeof(*sh), GFP_KERNEL_ACCOUNT);
+	u32 i;
 
 	if (!sh)
 		return -ENOMEM;
+	sh->copy = (void *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!sh->copy) {
+		kvfree(sh);
+		return -ENOMEM;
+	}
 	INIT_LIST_HEAD(&sh->pages);
+	INIT_LIST_HEAD(&sh->unsync);
+	for (i = 0; i < SHADOW_RMAP_LOCKS; i++)
+		spin_lock_init(&sh->rmap_lock[i]);
 	sh->limit = SHADOW_PAGES_MIN;
 	xa_init_flags(&sh->rmap[0], XA_FLAGS_ACCOUNT);
 	xa_init_flags(&sh->rmap[1], XA_FLAGS_ACCOUNT);
@@ -81,14 +90,15 @@ void rvm_shadow_destroy(struct rvm_vm *vm)
 
 	if (!sh)
 		return;
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	list_for_each_entry_safe(sp, next, &sh->pages, link)
 		shadow_zap_page(vm, sp, &dead);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	shadow_free_list(&dead);
 	xa_destroy(&sh->rmap[0]);
 	xa_destroy(&sh->rmap[1]);
 	xa_destroy(&sh->track);
+	free_page((unsigned long)sh->copy);
 	kvfree(sh);
 	vm->shadow = NULL;
 }
@@ -96,8 +106,8 @@ void rvm_shadow_destroy(struct rvm_vm *vm)
 /* ---- what a fault may need, allocated before mmu_lock is taken ---------------- */
 
 /*
- * A table for each level and descriptors for as many links and a leaf; what a
- * fault leaves over the next one uses.
+ * A table for each level and descriptors for as many links, a leaf and its
+ * neighbours; what a fault leaves over the next one uses.
  */
 int shadow_fill_spares(struct rvm_vcpu *v)
 {
@@ -125,7 +135,7 @@ int shadow_fill_spares(struct rvm_vcpu *v)
 			return -ENOMEM;
 		s->spare_gfns[s->nr_spare_gfns++] = gfns;
 	}
-	while (s->spare_descs.n < SHADOW_MAX_LEVELS + 1) {
+	while (s->spare_descs.n < SHADOW_MAX_LEVELS + 1 + SHADOW_PREFETCH) {
 		struct rvm_pte_desc *d = kmalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 
 		if (!d)
@@ -161,9 +171,9 @@ void rvm_shadow_vcpu_destroy(struct rvm_vcpu *v)
 
 	if (!v->vm->shadow)
 		return;
-	spin_lock(&v->vm->mmu_lock);
+	write_lock(&v->vm->mmu_lock);
 	shadow_put_roots(v, &dead);
-	spin_unlock(&v->vm->mmu_lock);
+	write_unlock(&v->vm->mmu_lock);
 	shadow_free_list(&dead);
 	shadow_free_list(&s->spare_pages);
 	while (s->nr_spare_gfns)
@@ -190,33 +200,40 @@ bool shadow_track_reserve(struct rvm_shadow *sh, u64 gfn)
 	return xa_load(&sh->track, gfn) || !xa_reserve(&sh->track, gfn, GFP_KERNEL_ACCOUNT);
 }
 
+#define TRACK_UNSYNC	(1ul << 28)	/* one unsynced table */
+#define TRACK_WRITES	(TRACK_UNSYNC - 1)
+
+/* Add to what is known about a frame.  False: no memory. */
+static bool shadow_track_add(struct rvm_shadow *sh, u64 gfn, long add)
+{
+	void *old = xa_load(&sh->track, gfn);
+	unsigned long n = (old ? xa_to_value(old) : 0) + add;
+
+	if (!n) {
+		xa_erase(&sh->track, gfn);
+		return true;
+	}
+	return !xa_is_err(xa_store(&sh->track, gfn, xa_mk_value(n), GFP_NOWAIT | __GFP_NOWARN));
+}
+
 /*
  * One more who wants to know.  mmu_lock held; *flush is set where a CPU may still
  * be able to write unseen.  False: no memory.
  */
 static bool shadow_track(struct rvm_vm *vm, u64 gfn, bool *flush)
 {
-	struct rvm_shadow *sh = vm->shadow;
-	void *old = xa_load(&sh->track, gfn);
-	unsigned long n = old ? xa_to_value(old) : 0;
+	bool first = !rvm_gfn_tracked(vm, gfn);
 
-	if (xa_is_err(xa_store(&sh->track, gfn, xa_mk_value(n + 1), GFP_NOWAIT | __GFP_NOWARN)))
+	if (!shadow_track_add(vm->shadow, gfn, 1))
 		return false;
-	if (n)
-		return true;
-	/* also what was dropped while a TLB still holds it */
-	*flush |= rmap_wrprotect(vm, gfn) | sh->flush_owed;
+	if (first)	/* also what was dropped while a TLB still holds it */
+		*flush |= rmap_wrprotect(vm, gfn) | vm->shadow->flush_owed;
 	return true;
 }
 
 static void shadow_untrack(struct rvm_shadow *sh, u64 gfn)
 {
-	unsigned long n = xa_to_value(xa_load(&sh->track, gfn));
-
-	if (n == 1)
-		xa_erase(&sh->track, gfn);
-	else
-		xa_store(&sh->track, gfn, xa_mk_value(n - 1), GFP_NOWAIT | __GFP_NOWARN);
+	shadow_track_add(sh, gfn, -1);
 }
 
 /**
@@ -229,7 +246,9 @@ static void shadow_untrack(struct rvm_shadow *sh, u64 gfn)
  */
 bool rvm_gfn_tracked(struct rvm_vm *vm, u64 gfn)
 {
-	return vm->shadow && xa_load(&vm->shadow->track, gfn);
+	void *n = vm->shadow ? xa_load(&vm->shadow->track, gfn) : NULL;
+
+	return n && (xa_to_value(n) & TRACK_WRITES);
 }
 
 /**
@@ -248,18 +267,18 @@ int rvm_track_gfn(struct rvm_vm *vm, u64 gfn)
 
 	if (!shadow_track_reserve(vm->shadow, gfn))
 		return -ENOMEM;
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	ok = shadow_track(vm, gfn, &flush);
 	shadow_flush(vm, flush, &none);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	return ok ? 0 : -ENOMEM;
 }
 
 void rvm_untrack_gfn(struct rvm_vm *vm, u64 gfn)
 {
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	shadow_untrack(vm->shadow, gfn);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 }
 
 /* ---- entries and pages ------------------------------------------------------------ */
@@ -273,6 +292,8 @@ bool shadow_drop_entry(struct rvm_vm *vm, struct rvm_spage *sp, u32 i)
 		return false;
 	/* The CPU may be setting D at this moment: take the entry atomically. */
 	old = xchg(pte, 0);
+	if (!(old & SPTE_P))
+		return false;
 	if (!spte_is_leaf(old, sp->role.level)) {
 		ptes_remove(&spte_page(__va(old & SPTE_ADDR))->parents, pte);
 		return true;
@@ -288,6 +309,15 @@ bool shadow_drop_entry(struct rvm_vm *vm, struct rvm_spage *sp, u32 i)
 	return true;
 }
 
+/* Off the list; who calls it says what holds instead. */
+static void shadow_not_unsync(struct rvm_shadow *sh, struct rvm_spage *sp)
+{
+	list_del(&sp->unsynced);
+	sp->unsync = false;
+	WRITE_ONCE(sh->nr_unsync, sh->nr_unsync - 1);
+	shadow_track_add(sh, sp->gfn, -(long)TRACK_UNSYNC);
+}
+
 /* Out of the cache and of every table.  mmu_lock held; flush before it is freed. */
 static void shadow_zap_page(struct rvm_vm *vm, struct rvm_spage *sp, struct list_head *dead)
 {
@@ -301,7 +331,9 @@ static void shadow_zap_page(struct rvm_vm *vm, struct rvm_spage *sp, struct list
 		shadow_drop_entry(vm, spte_page(pte), spte_nr(pte));
 	hlist_del(&sp->hash);
 	list_del(&sp->link);
-	if (!sp->role.direct)
+	if (sp->unsync)
+		shadow_not_unsync(sh, sp);
+	else if (!sp->role.direct)
 		shadow_untrack(sh, sp->gfn);
 	sh->nr_pages--;
 	vm->stats.shadow_pages--;
@@ -316,28 +348,180 @@ static void shadow_zap_page(struct rvm_vm *vm, struct rvm_spage *sp, struct list
 /* See shadow.h.  Afterwards no vCPU is in the guest with what has gone. */
 void shadow_flush(struct rvm_vm *vm, bool flush, struct list_head *dead)
 {
-	lockdep_assert_held(&vm->mmu_lock);
+	lockdep_assert_held_write(&vm->mmu_lock);
 	if (!flush && list_empty(dead))
 		return;
 	vm->shadow->flush_owed = false;
 	rvm_request_all(vm, RVM_REQ_TLB_FLUSH);
 }
 
+/* Is there an unsynced shadow page of this table?  Then all of them are. */
+static bool shadow_has_unsync(struct rvm_shadow *sh, u64 gfn)
+{
+	void *n = xa_load(&sh->track, gfn);
+
+	return n && xa_to_value(n) >= TRACK_UNSYNC;
+}
+
+static void shadow_set_unsync(struct rvm_shadow *sh, struct rvm_spage *sp)
+{
+	sp->unsync = true;
+	list_add(&sp->unsynced, &sh->unsync);
+	WRITE_ONCE(sh->nr_unsync, sh->nr_unsync + 1);
+}
+
+/*
+ * The guest writes to a page table (level 1): let it, and look at the table again
+ * when it flushes its TLB; until then it may not count on what it wrote.  Not where
+ * somebody else watches the frame, nor for tables that lead to tables.
+ */
+bool shadow_try_unsync(struct rvm_vm *vm, u64 gfn)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	struct rvm_spage *sp;
+	unsigned long n = 0;
+
+	hlist_for_each_entry(sp, shadow_bucket(sh, gfn), hash) {
+		if (sp->gfn != gfn || sp->role.direct)
+			continue;
+		if (sp->role.level != 1)
+			return false;
+		n++;
+	}
+	if (!n || sh->nr_unsync + n > SHADOW_UNSYNC_MAX ||
+	    n != (xa_to_value(xa_load(&sh->track, gfn)) & TRACK_WRITES))
+		return false;
+	hlist_for_each_entry(sp, shadow_bucket(sh, gfn), hash) {
+		if (sp->gfn != gfn || sp->role.direct)
+			continue;
+		shadow_track_add(sh, gfn, TRACK_UNSYNC - 1);
+		shadow_set_unsync(sh, sp);
+	}
+	vm->stats.shadow_unsync++;
+	return true;
+}
+
+/* Does the entry still say what the guest's does?  Less of it is done at once. */
+static bool shadow_entry_holds(const struct rvm_spage *sp, u32 i, u64 guest)
+{
+	struct rvm_pte_format fmt = shadow_format(sp->role);
+	u64 pte = READ_ONCE(sp->table[i]);
+	u8 rights = sp->role.rights & rvm_pte_rights(guest);
+
+	if (!(guest & RVM_PTE_P) || !(guest & RVM_PTE_A) || rvm_pte_rsvd(&fmt, guest, 1, true) ||
+	    rvm_pte_target(&fmt, guest, 1, true) >> PAGE_SHIFT != sp->gfns[i] ||
+	    !!(pte & SPTE_U) != !!(rights & RVM_RIGHT_U) ||
+	    !(pte & SPTE_NX) != !!(rights & RVM_RIGHT_X))
+		return false;
+	return !(pte & SPTE_W) || ((rights & RVM_RIGHT_W) && (guest & RVM_PTE_D));
+}
+
+/*
+ * Compare an unsynced page with its table, which is watched again.  mmu_lock held.
+ * False: the table cannot be read at the moment.
+ */
+static bool shadow_sync_entries(struct rvm_vm *vm, struct rvm_spage *sp)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	struct rvm_memslot *slot = rvm_gfn_to_slot(rvm_slots(vm), sp->gfn);
+	u32 offset = sp->role.wide ? 0 : sp->role.quadrant * PAGE_SIZE / 2, i;
+	unsigned long left;
+	u64 guest;
+
+	if (!slot)
+		return false;
+	pagefault_disable();
+	left = copy_from_user(sh->copy, (void __user *)rvm_slot_hva(slot, sp->gfn) + offset,
+			      sp->role.wide ? PAGE_SIZE : PAGE_SIZE / 2);
+	pagefault_enable();
+	if (left)
+		return false;
+	for (i = 0; i < 512; i++) {
+		if (!sp->table[i])
+			continue;
+		guest = sp->role.wide ? ((u64 *)sh->copy)[i] : ((u32 *)sh->copy)[i];
+		if (!(sp->table[i] & SPTE_P) || !shadow_entry_holds(sp, i, guest))
+			sh->flush_owed |= shadow_drop_entry(vm, sp, i);
+	}
+	return true;
+}
+
+/* Watch the tables of @pages (linked by unsynced) again, and have them hold what
+ * the tables do.  mmu_lock held. */
+static void shadow_sync_pages(struct rvm_vm *vm, struct list_head *pages, struct list_head *dead)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	struct rvm_spage *sp, *next;
+	bool flush = false;
+
+	list_for_each_entry(sp, pages, unsynced) {
+		shadow_track(vm, sp->gfn, &flush);	/* it has an entry */
+		shadow_track_add(sh, sp->gfn, -(long)TRACK_UNSYNC);
+	}
+	/* From here on nobody writes to them unseen. */
+	shadow_flush(vm, flush, dead);
+	list_for_each_entry_safe(sp, next, pages, unsynced) {
+		list_del(&sp->unsynced);
+		sp->unsync = false;
+		WRITE_ONCE(sh->nr_unsync, sh->nr_unsync - 1);
+		vm->stats.shadow_sync++;
+		if (!shadow_sync_entries(vm, sp))
+			shadow_zap_page(vm, sp, dead);
+	}
+}
+
+/* All of them.  Without mmu_lock. */
+static void shadow_sync_all(struct rvm_vm *vm)
+{
+	LIST_HEAD(dead);
+	int idx;
+
+	if (!READ_ONCE(vm->shadow->nr_unsync))
+		return;
+	idx = srcu_read_lock(&vm->srcu);
+	write_lock(&vm->mmu_lock);
+	shadow_sync_pages(vm, &vm->shadow->unsync, &dead);
+	shadow_flush(vm, false, &dead);
+	write_unlock(&vm->mmu_lock);
+	srcu_read_unlock(&vm->srcu, idx);
+	shadow_free_list(&dead);
+}
+
+/* The same for all pages of one table. */
+static void shadow_sync_table(struct rvm_vm *vm, u64 gfn, struct list_head *dead)
+{
+	struct rvm_spage *sp;
+	LIST_HEAD(pages);
+
+	hlist_for_each_entry(sp, shadow_bucket(vm->shadow, gfn), hash)
+		if (sp->gfn == gfn && sp->unsync)
+			list_move(&sp->unsynced, &pages);
+	shadow_sync_pages(vm, &pages, dead);
+}
+
 /**
  * shadow_get_page - the shadow page of a guest table, or of consecutive frames
  * @v: with spares filled
  * @gfn, @role: which
+ * @dead: what is zapped on the way
  * @flush: set where a CPU may still write to the guest table unseen: shadow_flush()
  *   before its entries are read
  *
  * mmu_lock held.  NULL: no memory.
  */
-struct rvm_spage *shadow_get_page(struct rvm_vcpu *v, u64 gfn, union rvm_role role, bool *flush)
+struct rvm_spage *shadow_get_page(struct rvm_vcpu *v, u64 gfn, union rvm_role role,
+				  struct list_head *dead, bool *flush)
 {
 	struct rvm_vcpu_shadow *s = &v->shadow;
 	struct rvm_shadow *sh = v->vm->shadow;
 	struct rvm_spage *sp;
 
+	/*
+	 * To be used in a new place, for which no TLB has anything: there is no excuse
+	 * for what is out of date.  Nor is there for a table of tables.
+	 */
+	if (!role.direct && shadow_has_unsync(sh, gfn))
+		shadow_sync_table(v->vm, gfn, dead);
 	hlist_for_each_entry(sp, shadow_bucket(sh, gfn), hash) {
 		if (sp->gfn == gfn && sp->role.word == role.word) {
 			sp->writes = 0;
@@ -480,7 +664,8 @@ bool shadow_roots_current(const struct rvm_vcpu *v)
 }
 
 /* The shadow pages for @key become the roots.  mmu_lock held.  False: no memory. */
-static bool shadow_get_roots(struct rvm_vcpu *v, const struct rvm_shadow_key *key, bool *flush)
+static bool shadow_get_roots(struct rvm_vcpu *v, const struct rvm_shadow_key *key,
+			     struct list_head *dead, bool *flush)
 {
 	struct rvm_vcpu_shadow *s = &v->shadow;
 	union rvm_role role = { .word = key->role };
@@ -495,7 +680,7 @@ static bool shadow_get_roots(struct rvm_vcpu *v, const struct rvm_shadow_key *ke
 		if (!(key->table[i] & 1))
 			continue;
 		role.quadrant = !role.wide && !role.direct ? i : 0;
-		sp = shadow_get_page(v, key->table[i] >> PAGE_SHIFT, role, flush);
+		sp = shadow_get_page(v, key->table[i] >> PAGE_SHIFT, role, dead, flush);
 		if (!sp)
 			return false;
 		sp->roots++;
@@ -530,6 +715,10 @@ int rvm_shadow_load(struct rvm_vcpu *v)
 	int idx, r;
 	u32 i;
 
+	if (unlikely(s->sync)) {
+		s->sync = false;
+		shadow_sync_all(vm);
+	}
 	/* No register has changed: the guest cannot change these by itself. */
 	if (!(v->dirty & RVM_G_CR) && shadow_roots_good(s, &s->key))
 		return 1;
@@ -557,14 +746,14 @@ int rvm_shadow_load(struct rvm_vcpu *v)
 			return -ENOMEM;
 
 	idx = srcu_read_lock(&vm->srcu);
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	shadow_put_roots(v, &dead);
 	shadow_make_room(vm, SHADOW_MAX_LEVELS, &dead);
-	ok = shadow_get_roots(v, &key, &flush);
+	ok = shadow_get_roots(v, &key, &dead, &flush);
 	if (!ok)
 		shadow_put_roots(v, &dead);
 	shadow_flush(vm, flush, &dead);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	srcu_read_unlock(&vm->srcu, idx);
 	shadow_free_list(&dead);
 	vm->stats.shadow_roots++;
@@ -615,7 +804,7 @@ void rvm_shadow_written(struct rvm_vm *vm, u64 gpa, u32 len)
 	struct hlist_node *next;
 	LIST_HEAD(dead);
 
-	spin_lock(&vm->mmu_lock);
+	write_lock(&vm->mmu_lock);
 	vm->stats.shadow_pt_writes++;
 	hlist_for_each_entry_safe(sp, next, shadow_bucket(sh, gfn), hash) {
 		if (sp->gfn != gfn || sp->role.direct)
@@ -628,33 +817,48 @@ void rvm_shadow_written(struct rvm_vm *vm, u64 gpa, u32 len)
 			sh->flush_owed = true;
 	}
 	shadow_flush(vm, false, &dead);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	shadow_free_list(&dead);
 	if (vm->track_written)
 		vm->track_written(vm, gpa, len);
 }
 
-/* The guest executed INVLPG.  The vCPU's own thread. */
+/**
+ * rvm_shadow_invlpg - the guest executed INVLPG
+ * @v: the vCPU, in its own thread
+ * @gla: the address
+ *
+ * What an unsynced table has for it is dropped.  The vCPU's TLB is the mode's to
+ * flush.
+ */
 void rvm_shadow_invlpg(struct rvm_vcpu *v, u64 gla)
 {
+	struct rvm_vm *vm = v->vm;
+	struct rvm_spage *sp;
+	u64 *pte;
+
+	if (!READ_ONCE(vm->shadow->nr_unsync))
+		return;
+	write_lock(&vm->mmu_lock);
+	sp = shadow_roots_current(v) ? shadow_root(v, gla) : NULL;
+	for (; sp; sp = spte_page(__va(*pte & SPTE_ADDR))) {
+		pte = &sp->table[shadow_index(gla, sp->role.level)];
+		if (sp->unsync)
+			vm->shadow->flush_owed |= shadow_drop_entry(vm, sp, spte_nr(pte));
+		if (!(*pte & SPTE_P) || spte_is_leaf(*pte, sp->role.level))
+			break;
+	}
+	write_unlock(&vm->mmu_lock);
 }
 
-/* The guest flushed its TLB. */
+/* The guest flushed its TLB: what it has written to its tables holds from the next
+ * rvm_shadow_load() on.  The vCPU's own thread. */
 void rvm_shadow_flush(struct rvm_vcpu *v)
 {
+	v->shadow.sync = true;
 }
 
 /* ---- for the notifier and the slots ------------------------------------------------ */
-
-/* Pages whose guest tables lie in [start, end). */
-static void shadow_zap_tables(struct rvm_vm *vm, u64 start, u64 end, struct list_head *dead)
-{
-	struct rvm_spage *sp, *next;
-
-	list_for_each_entry_safe(sp, next, &vm->shadow->pages, link)
-		if (!sp->role.direct && sp->gfn >= start && sp->gfn < end)
-			shadow_zap_page(vm, sp, dead);
-}
 
 bool rvm_shadow_zap(struct rvm_vm *vm, u64 start, u64 end)
 {
@@ -667,19 +871,29 @@ bool rvm_shadow_zap(struct rvm_vm *vm, u64 start, u64 end)
 	return flush;
 }
 
+/* Shadow pages of [start, end) go: tables there are, and large pages. */
 void rvm_shadow_prune(struct rvm_vm *vm, u64 start, u64 end)
 {
+	struct rvm_spage *sp, *next;
 	LIST_HEAD(dead);
 
-	spin_lock(&vm->mmu_lock);
-	shadow_zap_tables(vm, start, end, &dead);
+	write_lock(&vm->mmu_lock);
+	list_for_each_entry_safe(sp, next, &vm->shadow->pages, link)
+		if (sp->gfn >= start && sp->gfn < end)
+			shadow_zap_page(vm, sp, &dead);
 	shadow_flush(vm, false, &dead);
-	spin_unlock(&vm->mmu_lock);
+	write_unlock(&vm->mmu_lock);
 	shadow_free_list(&dead);
 }
 
 /* The slots have changed.  slots_lock held. */
 void rvm_shadow_limit(struct rvm_vm *vm, u64 npages)
 {
+	/*
+	 * Marks of pages without memory have the low bits of the slots' number only.
+	 * They all go twice while it comes round; a change may count for two.
+	 */
+	if (!(rvm_slots(vm)->generation & ((1ull << (SPTE_MMIO_GEN_BITS - 1)) - 2)))
+		rvm_shadow_prune(vm, 0, ~0ull);
 	WRITE_ONCE(vm->shadow->limit, max_t(u64, npages >> SHADOW_PAGES_SHIFT, SHADOW_PAGES_MIN));
 }

@@ -22,9 +22,26 @@
 /* An entry that leads to a table: rights are the leaves' business. */
 #define SPTE_LINK	(SPTE_P | SPTE_W | SPTE_U | SPTE_A)
 
+/*
+ * A page without memory: not present, with the rights of the path (W only where the
+ * guest's D is set) and the number of the slots that it was found in.  Its address is
+ * where no memory is, for CPUs that speculate with it.
+ */
+#define SPTE_MMIO		SPTE_ADDR
+#define SPTE_MMIO_RIGHTS	1	/* shift */
+#define SPTE_MMIO_GEN_LOW	0xffull	/* of the number: bits 4 to 11 */
+#define SPTE_MMIO_GEN_BITS	19	/* the rest: bits 52 to 62 */
+
 #define SHADOW_HASH_BITS	12
+#define SHADOW_RMAP_LOCKS	64
 #define SHADOW_LEVEL_PAGES(l)	(1ull << (9 * ((l) - 1)))	/* frames under one entry */
 #define SHADOW_MAX_LEVELS	4
+
+/* Entries looked at around one that is filled in */
+#define SHADOW_PREFETCH		8
+
+/* Tables that may be unsynced at a time: each costs a look at all of it at a flush. */
+#define SHADOW_UNSYNC_MAX	64
 
 /**
  * union rvm_role - all that decides what the entries of a shadow page mean
@@ -56,6 +73,7 @@ union rvm_role {
  * @table: the page that the CPU walks; its page_private() leads back here
  * @gfns: the frame behind each leaf; NULL where @gfn tells
  * @parents: set of the entries that lead here (ptes_*)
+ * @unsynced: in rvm_shadow.unsync; the guest may write to the table unseen
  * @roots: vCPUs that have it as a root
  * @writes: interpreted writes to the guest table since it was last used
  * @dead: no longer in the cache, and freed by the last root to let it go
@@ -63,6 +81,7 @@ union rvm_role {
 struct rvm_spage {
 	struct hlist_node hash;
 	struct list_head link;
+	struct list_head unsynced;
 	u64 gfn;
 	union rvm_role role;
 	u64 *table;
@@ -70,17 +89,23 @@ struct rvm_spage {
 	unsigned long parents;
 	u32 roots;
 	u8 writes;
+	bool unsync;
 	bool dead;
 };
 
 /**
- * struct rvm_shadow - a VM's shadow pages; all under vm->mmu_lock
+ * struct rvm_shadow - a VM's shadow pages; all under vm->mmu_lock for writing, but
+ * that leaves may be filled in by its readers
  * @hash: by gfn
  * @pages: all of them
  * @nr_pages: their number
  * @limit: how many there may be
  * @rmap: by frame number (of 4 KiB, of 2 MiB): set of the leaves that map it
- * @track: by gfn: how many want to know of writes; read without the lock too
+ * @rmap_lock: by frame, for readers of mmu_lock
+ * @track: by gfn: how many want to know of writes (the low half of the value), how
+ *   many unsynced tables there are (the high half); read without the lock too
+ * @unsync, @nr_unsync: unsynced pages
+ * @copy: a guest table as it is looked at
  * @flush_owed: translations went away that a TLB may still hold
  */
 struct rvm_shadow {
@@ -88,7 +113,11 @@ struct rvm_shadow {
 	struct list_head pages;
 	u64 nr_pages, limit;
 	struct xarray rmap[2];
+	spinlock_t rmap_lock[SHADOW_RMAP_LOCKS];
 	struct xarray track;
+	struct list_head unsync;
+	u32 nr_unsync;
+	void *copy;
 	bool flush_owed;
 };
 
@@ -117,6 +146,13 @@ bool rmap_reserve(struct rvm_shadow *sh, u64 gfn, int level);
 void rmap_release(struct rvm_shadow *sh, u64 gfn, int level);
 int rmap_add(struct rvm_shadow *sh, u64 gfn, int level, u64 *pte, struct rvm_pte_spares *spares);
 void rmap_remove(struct rvm_shadow *sh, u64 gfn, int level, u64 *pte);
+static inline spinlock_t *rmap_lock(struct rvm_shadow *sh, u64 gfn)
+{
+	return &sh->rmap_lock[gfn % SHADOW_RMAP_LOCKS];
+}
+
+/* How many leaves map the frame */
+u32 rmap_count(struct rvm_shadow *sh, u64 gfn, int level);
 /* mmu_lock held.  True: flush before it is given up. */
 bool rmap_zap(struct rvm_vm *vm, u64 start, u64 end);
 bool rmap_wrprotect(struct rvm_vm *vm, u64 gfn);
@@ -151,12 +187,22 @@ static inline u64 spte_gfn(const struct rvm_spage *sp, u32 i)
 
 /* mmu_lock held: are the vCPU's roots alive, and those of its registers? */
 bool shadow_roots_current(const struct rvm_vcpu *v);
+
+/* The page that the walk of @gla begins with, below the vCPU's own table; or NULL. */
+static inline struct rvm_spage *shadow_root(const struct rvm_vcpu *v, u64 gla)
+{
+	return v->shadow.root[v->shadow.levels == 3 ? gla >> 30 & 3 : 0];
+}
+
 union rvm_role shadow_base_role(const struct rvm_vcpu *v);
 struct rvm_pte_format shadow_format(union rvm_role role);
 int shadow_fill_spares(struct rvm_vcpu *v);
 bool shadow_track_reserve(struct rvm_shadow *sh, u64 gfn);
+/* Let the guest write to a table unseen, until it flushes its TLB.  mmu_lock held. */
+bool shadow_try_unsync(struct rvm_vm *vm, u64 gfn);
 bool shadow_drop_entry(struct rvm_vm *vm, struct rvm_spage *sp, u32 i);
-struct rvm_spage *shadow_get_page(struct rvm_vcpu *v, u64 gfn, union rvm_role role, bool *flush);
+struct rvm_spage *shadow_get_page(struct rvm_vcpu *v, u64 gfn, union rvm_role role,
+				  struct list_head *dead, bool *flush);
 void shadow_link(struct rvm_vcpu *v, u64 *pte, struct rvm_spage *child, bool *flush);
 void shadow_make_room(struct rvm_vm *vm, u32 pages, struct list_head *dead);
 /* mmu_lock held: every vCPU forgets what has gone, if something has. */

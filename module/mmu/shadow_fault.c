@@ -7,6 +7,10 @@
  * laid in shadow pages from the root down.  At each step the guest's entry is
  * read once more, now that its table is in the cache: if it is not what the walk
  * saw, all is given up, and the guest faults again.
+ *
+ * Mostly the path is there and one entry at its end is missing.  That is done by
+ * readers of mmu_lock, any number at a time; who finds more to do takes the lock
+ * for writing and begins at the root again.
  */
 #include "shadow.h"
 #include "../mode.h"
@@ -27,8 +31,12 @@ struct shadow_fault {
 	u64 pfn;
 	bool writable;			/* as far as slot and owner are concerned */
 	bool dirty_log;
+	bool mmio;			/* no memory there */
 	struct rvm_memslot *slot;
 };
+
+/* shadow_map() for a reader of mmu_lock: more than a reader may do */
+#define SHADOW_SLOW	1000
 
 static u32 shadow_acc(const struct rvm_cpu *c, u32 error)
 {
@@ -66,6 +74,15 @@ static bool shadow_read_entry(struct rvm_vm *vm, u64 gpa, bool wide, u64 *pte)
 	return !err;
 }
 
+/* A table in read-only memory: the walk's accessed and dirty bits went nowhere. */
+static bool shadow_same_rom(struct rvm_vm *vm, const struct rvm_walk_step *step, u64 pte)
+{
+	struct rvm_memslot *slot = rvm_gfn_to_slot(rvm_slots(vm), step->gpa >> PAGE_SHIFT);
+
+	return slot && (slot->flags & KVM_MEM_READONLY) &&
+		!((pte ^ step->pte) & ~(RVM_PTE_A | RVM_PTE_D));
+}
+
 /* Is a table, or something else that is watched, in the 2 MiB around? */
 static bool shadow_tracked_in_2m(struct rvm_vm *vm, u64 gfn)
 {
@@ -97,6 +114,15 @@ static void shadow_child(const struct shadow_fault *f, const struct rvm_spage *s
 		.level = level - 1, .direct = 1, .wp = sp->role.wp, .smep = sp->role.smep,
 		.smap = sp->role.smap, .rights = f->rights & ~(f->clean ? RVM_RIGHT_W : 0),
 	};
+}
+
+/* Of a page without memory.  Guest-physical addresses are of no use here. */
+static u64 shadow_mmio_leaf(struct rvm_vm *vm, u8 rights)
+{
+	u64 gen = rvm_slots(vm)->generation & ((1ull << SPTE_MMIO_GEN_BITS) - 1);
+
+	return SPTE_MMIO | (u64)rights << SPTE_MMIO_RIGHTS | (gen & SPTE_MMIO_GEN_LOW) << 4 |
+		(gen & ~SPTE_MMIO_GEN_LOW) << (52 - 8);
 }
 
 /* The entry for the page; 0: the access has to be interpreted. */
@@ -136,66 +162,172 @@ static u64 shadow_leaf(struct rvm_vm *vm, const struct shadow_fault *f, union rv
 	return pte;
 }
 
-/* mmu_lock held.  RVM_SPF_FIXED (also: try again), RVM_SPF_EMULATE. */
-static int shadow_install(struct rvm_vcpu *v, const struct shadow_fault *f, struct rvm_spage *sp,
-			  bool *flush)
+/*
+ * A leaf where none is.  mmu_lock held, if only for reading: then somebody else may
+ * be faster.  False: not done; there may be no memory.
+ */
+static bool shadow_set_leaf(struct rvm_vcpu *v, struct rvm_spage *sp, u32 i, u64 old, u64 new,
+			    u64 gfn)
 {
 	struct rvm_shadow *sh = v->vm->shadow;
-	u32 i = shadow_index(f->gla, f->level);
-	u64 *pte = &sp->table[i], old = *pte, new, gfn;
+	int level = sp->role.level;
+	spinlock_t *lock = rmap_lock(sh, gfn);
+	u64 *pte = &sp->table[i];
+	bool done = false;
 
+	spin_lock(lock);
+	if (rmap_count(sh, gfn, level) < PTES_MAX &&
+	    rmap_add(sh, gfn, level, pte, &v->shadow.spare_descs)) {
+		done = cmpxchg(pte, old, new) == old;
+		if (!done)
+			rmap_remove(sh, gfn, level, pte);
+		else if (sp->gfns)
+			sp->gfns[i] = gfn;
+	}
+	spin_unlock(lock);
+	if (done)
+		atomic64_inc((atomic64_t *)(level == 1 ? &v->vm->stats.pages_4k :
+					    &v->vm->stats.pages_2m));
+	return done;
+}
+
+/*
+ * The entries around the one just filled in, where the guest's have their accessed
+ * bit: they will be wanted next, and nothing in the guest's tables has to change.
+ * What would take long is left out.  mmu_lock held, if only for reading.
+ */
+static void shadow_prefetch(struct rvm_vcpu *v, const struct shadow_fault *f, struct rvm_spage *sp)
+{
+	struct rvm_pte_format fmt = shadow_format(sp->role);
+	u32 first = shadow_index(f->gla, 1) & ~(SHADOW_PREFETCH - 1), i;
+	u64 table = f->path.step[0].gpa & PAGE_MASK;
+	struct rvm_vm *vm = v->vm;
+
+	if (!sp->role.wide)
+		table += sp->role.quadrant * PAGE_SIZE / 2;
+	for (i = first; i < first + SHADOW_PREFETCH; i++) {
+		u64 guest, pte, gfn;
+		struct rvm_memslot *slot;
+		struct page *page;
+		bool writable;
+		u8 rights;
+
+		if (READ_ONCE(sp->table[i]) || v->shadow.spare_descs.n < 2)
+			continue;
+		if (!shadow_read_entry(vm, table + i * (fmt.wide ? 8 : 4), fmt.wide, &guest))
+			return;
+		if (!(guest & RVM_PTE_P) || !(guest & RVM_PTE_A) ||
+		    rvm_pte_rsvd(&fmt, guest, 1, true))
+			continue;
+		gfn = rvm_pte_target(&fmt, guest, 1, true) >> PAGE_SHIFT;
+		slot = rvm_gfn_to_slot(rvm_slots(vm), gfn);
+		if (!slot || (slot->flags & KVM_MEM_LOG_DIRTY_PAGES) ||
+		    rvm_notifier_retry(vm, vm->mn_seq, rvm_slot_hva(slot, gfn)))
+			continue;
+		rights = sp->role.rights & rvm_pte_rights(guest);
+		writable = (rights & RVM_RIGHT_W) && (guest & RVM_PTE_D) &&
+			!(slot->flags & KVM_MEM_READONLY) && !rvm_gfn_tracked(vm, gfn);
+		/* never sleeps */
+		if (!get_user_page_fast_only(rvm_slot_hva(slot, gfn), writable ? FOLL_WRITE : 0,
+					     &page))
+			continue;
+		pte = page_to_phys(page) | SPTE_P | SPTE_A;
+		if (writable)
+			pte |= SPTE_W;
+		if (rights & RVM_RIGHT_U)
+			pte |= SPTE_U;
+		if (!(rights & RVM_RIGHT_X))
+			pte |= SPTE_NX;
+		if (shadow_set_leaf(v, sp, i, 0, pte, gfn))
+			v->stats.shadow_prefetched++;
+		put_page(page);
+	}
+}
+
+/*
+ * The end of the path.  mmu_lock held, for writing if @excl.  RVM_SPF_FIXED (also: try
+ * again), RVM_SPF_EMULATE, SHADOW_SLOW.
+ */
+static int shadow_install(struct rvm_vcpu *v, const struct shadow_fault *f, struct rvm_spage *sp,
+			  bool excl, bool *flush)
+{
+	struct rvm_vm *vm = v->vm;
+	u32 i = shadow_index(f->gla, f->level);
+	u64 *pte = &sp->table[i], old = READ_ONCE(*pte), new, gfn;
+
+	if (f->mmio) {
+		if ((old & SPTE_P) && !excl)
+			return SHADOW_SLOW;
+		if (old & SPTE_P)
+			*flush |= shadow_drop_entry(vm, sp, i);
+		new = shadow_mmio_leaf(vm, f->clean ? f->rights & ~RVM_RIGHT_W : f->rights);
+		cmpxchg(pte, old & SPTE_P ? 0 : old, new);
+		return RVM_SPF_EMULATE;
+	}
 	gfn = f->gfn & ~(SHADOW_LEVEL_PAGES(f->level) - 1);
-	new = shadow_leaf(v->vm, f, sp->role);
+	if (f->write && rvm_gfn_tracked(vm, f->gfn)) {
+		if (!excl)
+			return SHADOW_SLOW;
+		if (!shadow_try_unsync(vm, f->gfn))
+			return RVM_SPF_EMULATE;
+	}
+	new = shadow_leaf(vm, f, sp->role);
 	if (!new)
 		return RVM_SPF_EMULATE;
 
 	if ((old & SPTE_P) && spte_is_leaf(old, f->level) &&
 	    (old & SPTE_ADDR) == (new & SPTE_ADDR) && spte_gfn(sp, i) == gfn) {
 		/* The same page with other rights.  A TLB's copy with fewer faults again. */
-		if ((old & ~new & (SPTE_W | SPTE_U)) || (~old & new & SPTE_NX))
-			*flush = true;
+		bool less = (old & ~new & (SPTE_W | SPTE_U)) || (~old & new & SPTE_NX);
+
+		if (!excl) {
+			if (less)
+				return SHADOW_SLOW;
+			cmpxchg(pte, old, new | (old & SPTE_D));
+			return RVM_SPF_FIXED;
+		}
+		*flush |= less;
 		old = xchg(pte, new | (old & SPTE_D));
 		if ((old & SPTE_D) && !(new & SPTE_D))
 			set_bit(6, (unsigned long *)pte);
 		return RVM_SPF_FIXED;
 	}
-	*flush |= shadow_drop_entry(v->vm, sp, i);
-	if (ptes_count((unsigned long)xa_load(&sh->rmap[f->level - 1],
-					      gfn >> (9 * (f->level - 1)))) >= PTES_MAX)
-		*flush |= rmap_zap(v->vm, gfn, gfn + 1);
-	if (!rmap_add(sh, gfn, f->level, pte, &v->shadow.spare_descs))
-		return RVM_SPF_FIXED;
-	if (sp->gfns)
-		sp->gfns[i] = gfn;
-	WRITE_ONCE(*pte, new);
-	if (f->level == 1)
-		v->vm->stats.pages_4k++;
-	else
-		v->vm->stats.pages_2m++;
+	if ((old & SPTE_P) && !excl)
+		return SHADOW_SLOW;
+	if (excl) {
+		*flush |= shadow_drop_entry(vm, sp, i);
+		old = 0;
+		if (rmap_count(vm->shadow, gfn, f->level) >= PTES_MAX)
+			*flush |= rmap_zap(vm, gfn, gfn + 1);
+	}
+	if (!shadow_set_leaf(v, sp, i, old, new, gfn))
+		return excl ? RVM_SPF_FIXED : SHADOW_SLOW;
+	if (f->level == 1 && f->guest_level == 1)
+		shadow_prefetch(v, f, sp);
 	return RVM_SPF_FIXED;
 }
 
 /* From the root to the leaf.  mmu_lock held; returns as shadow_install(). */
-static int shadow_map(struct rvm_vcpu *v, const struct shadow_fault *f, struct list_head *dead,
-		      bool *flush)
+static int shadow_map(struct rvm_vcpu *v, const struct shadow_fault *f, bool excl,
+		      struct list_head *dead, bool *flush)
 {
-	struct rvm_vcpu_shadow *s = &v->shadow;
 	struct rvm_vm *vm = v->vm;
 	struct rvm_spage *sp, *child;
 	int level;
 
 	if (!shadow_roots_current(v))
 		return RVM_SPF_FIXED;
-	shadow_make_room(vm, SHADOW_MAX_LEVELS, dead);
-	sp = s->root[s->levels == 3 ? f->gla >> 30 & 3 : 0];
+	if (excl)
+		shadow_make_room(vm, SHADOW_MAX_LEVELS, dead);
+	sp = shadow_root(v, f->gla);
 	if (!sp)
 		return RVM_SPF_FIXED;
 
 	for (level = sp->role.level;; level--) {
 		union rvm_role role;
-		u64 pte, gfn;
+		u64 pte, gfn, *link;
 
-		sp->writes = 0;
+		WRITE_ONCE(sp->writes, 0);
 		if (level >= f->guest_level) {
 			const struct rvm_walk_step *step = &f->path.step[level - 1];
 
@@ -205,22 +337,33 @@ static int shadow_map(struct rvm_vcpu *v, const struct shadow_fault *f, struct l
 				*flush = false;
 			}
 			if (!shadow_read_entry(vm, step->gpa, sp->role.wide, &pte) ||
-			    pte != step->pte)
+			    (pte != step->pte && !shadow_same_rom(vm, step, pte)))
 				return RVM_SPF_FIXED;
 		}
 		if (level == f->level)
 			break;
 		shadow_child(f, sp, level, &gfn, &role);
-		child = shadow_get_page(v, gfn, role, flush);
+		link = &sp->table[shadow_index(f->gla, level)];
+		pte = READ_ONCE(*link);
+		if ((pte & SPTE_P) && !spte_is_leaf(pte, level)) {
+			child = spte_page(__va(pte & SPTE_ADDR));
+			if (child->gfn == gfn && child->role.word == role.word) {
+				sp = child;
+				continue;
+			}
+		}
+		if (!excl)
+			return SHADOW_SLOW;
+		child = shadow_get_page(v, gfn, role, dead, flush);
 		if (!child)
 			return -ENOMEM;
-		shadow_link(v, &sp->table[shadow_index(f->gla, level)], child, flush);
+		shadow_link(v, link, child, flush);
 		sp = child;
 	}
 	/* One of the tables on the way here may lie in it. */
 	if (f->level == 2 && shadow_tracked_in_2m(vm, f->gfn))
 		return RVM_SPF_FIXED;
-	return shadow_install(v, f, sp, flush);
+	return shadow_install(v, f, sp, excl, flush);
 }
 
 /* Which frame, which rights; the owner's page, with a reference. */
@@ -247,15 +390,49 @@ static struct page *shadow_find_page(struct rvm_vcpu *v, struct shadow_fault *f)
 	return page;
 }
 
-/* The walk has found a page in @f->slot: map it. */
+/* With all that was wanted from outside at hand: lay the path. */
+static int shadow_map_locked(struct rvm_vcpu *v, const struct shadow_fault *f, unsigned long seq,
+			     unsigned long hva)
+{
+	struct rvm_vm *vm = v->vm;
+	bool flush = false;
+	LIST_HEAD(dead);
+	int r = RVM_SPF_FIXED;
+
+	read_lock(&vm->mmu_lock);
+	/* If it must not be mapped now, the guest faults again and finds the new page. */
+	if (f->mmio || !rvm_notifier_retry(vm, seq, hva)) {
+		r = shadow_map(v, f, false, &dead, &flush);
+		if (r == RVM_SPF_FIXED && f->dirty_log && f->write)
+			rvm_mark_dirty(f->slot, f->gfn);
+	}
+	read_unlock(&vm->mmu_lock);
+	if (r != SHADOW_SLOW)
+		return r;
+
+	write_lock(&vm->mmu_lock);
+	v->stats.shadow_slow++;
+	if (!f->mmio && rvm_notifier_retry(vm, seq, hva)) {
+		vm->stats.nested_retries++;
+		r = RVM_SPF_FIXED;
+	} else {
+		r = shadow_map(v, f, true, &dead, &flush);
+		if (r == RVM_SPF_FIXED && f->dirty_log && f->write)
+			rvm_mark_dirty(f->slot, f->gfn);
+	}
+	shadow_flush(vm, flush, &dead);
+	write_unlock(&vm->mmu_lock);
+	shadow_free_list(&dead);
+	return r;
+}
+
+/* The walk has found a page, in @f->slot or without memory: map it. */
 static int shadow_map_page(struct rvm_vcpu *v, struct shadow_fault *f)
 {
 	struct rvm_vm *vm = v->vm;
 	struct rvm_shadow *sh = vm->shadow;
-	unsigned long seq, hva = rvm_slot_hva(f->slot, f->gfn);
-	bool flush = false;
+	unsigned long seq, hva;
 	struct page *page;
-	LIST_HEAD(dead);
 	int i, r;
 
 	r = shadow_fill_spares(v);
@@ -264,7 +441,12 @@ static int shadow_map_page(struct rvm_vcpu *v, struct shadow_fault *f)
 	for (i = f->path.top; i > f->path.level; i--)
 		if (!shadow_track_reserve(sh, f->path.step[i - 2].gpa >> PAGE_SHIFT))
 			return -ENOMEM;
+	if (f->mmio) {
+		f->level = 1;
+		return shadow_map_locked(v, f, 0, 0);
+	}
 
+	hva = rvm_slot_hva(f->slot, f->gfn);
 	seq = READ_ONCE(vm->mn_seq);
 	smp_rmb();	/* mn_seq before the owner's tables; rvm_notifier_retry() */
 	page = shadow_find_page(v, f);
@@ -274,22 +456,41 @@ static int shadow_map_page(struct rvm_vcpu *v, struct shadow_fault *f)
 		put_page(page);
 		return -ENOMEM;
 	}
-
-	spin_lock(&vm->mmu_lock);
-	if (rvm_notifier_retry(vm, seq, hva)) {
-		vm->stats.nested_retries++;
-		r = RVM_SPF_FIXED;	/* the guest faults again and finds the new page */
-	} else {
-		r = shadow_map(v, f, &dead, &flush);
-		if (r == RVM_SPF_FIXED && f->dirty_log && f->write)
-			rvm_mark_dirty(f->slot, f->gfn);
-	}
-	shadow_flush(vm, flush, &dead);
-	spin_unlock(&vm->mmu_lock);
+	r = shadow_map_locked(v, f, seq, hva);
 	rmap_release(sh, f->gfn, f->level);
 	put_page(page);
-	shadow_free_list(&dead);
 	return r;
+}
+
+/*
+ * Has the address been found to have no memory behind it, with rights that allow the
+ * access?  No walk is needed then.
+ */
+static bool shadow_is_mmio(struct rvm_vcpu *v, u64 gla, u32 acc, u32 error)
+{
+	struct rvm_vm *vm = v->vm;
+	struct rvm_spage *sp;
+	u64 pte = 0;
+	u8 rights;
+
+	if ((error & RVM_PF_P) || (acc & (RVM_ACC_FETCH | RVM_ACC_IMPLICIT)))
+		return false;
+	read_lock(&vm->mmu_lock);
+	sp = shadow_roots_current(v) ? shadow_root(v, gla) : NULL;
+	for (; sp; sp = spte_page(__va(pte & SPTE_ADDR))) {
+		pte = READ_ONCE(sp->table[shadow_index(gla, sp->role.level)]);
+		if (!(pte & SPTE_P) || spte_is_leaf(pte, sp->role.level))
+			break;
+	}
+	read_unlock(&vm->mmu_lock);
+	if (!pte || (pte & SPTE_P))
+		return false;
+	rights = pte >> SPTE_MMIO_RIGHTS & (RVM_RIGHT_W | RVM_RIGHT_U | RVM_RIGHT_X);
+	if (pte != shadow_mmio_leaf(vm, rights) || ((acc & RVM_ACC_WRITE) && !(rights & RVM_RIGHT_W)))
+		return false;
+	if (v->cpu.cpl == 3)
+		return rights & RVM_RIGHT_U;
+	return !(rights & RVM_RIGHT_U) || !(v->cpu.cr4 & RVM_CR4_SMAP);
 }
 
 /**
@@ -314,6 +515,11 @@ int rvm_shadow_fault(struct rvm_vcpu *v, u64 gla, u32 error, struct rvm_fault *f
 	f.write = f.acc & RVM_ACC_WRITE;
 
 	idx = srcu_read_lock(&vm->srcu);
+	if (shadow_is_mmio(v, gla, f.acc, error)) {
+		v->stats.shadow_mmio++;
+		r = RVM_SPF_EMULATE;
+		goto out;
+	}
 	r = rvm_walk_guest_path(v, gla, f.acc, &f.path, fault);
 	if (r == RVM_INSN_FAULT) {
 		r = RVM_SPF_GUEST;
@@ -334,7 +540,8 @@ int rvm_shadow_fault(struct rvm_vcpu *v, u64 gla, u32 error, struct rvm_fault *f
 		RVM_RIGHT_W | RVM_RIGHT_U | RVM_RIGHT_X;
 	f.clean = f.path.level && !(f.path.step[f.path.level - 1].pte & RVM_PTE_D);
 	f.slot = rvm_gfn_to_slot(rvm_slots(vm), f.gfn);
-	if (!f.slot || (f.write && (f.slot->flags & KVM_MEM_READONLY))) {
+	f.mmio = !f.slot;
+	if (f.slot && f.write && (f.slot->flags & KVM_MEM_READONLY)) {
 		r = RVM_SPF_EMULATE;
 		goto out;
 	}
