@@ -30,6 +30,8 @@ ROLES = {
     "grub": ("amd64", "grub-rescue-pc"),
     "ipxe": ("amd64", "ipxe"),
     "memtest": ("amd64", "memtest86+"),
+    "isolinux": ("amd64", "isolinux"),
+    "syslinux": ("amd64", "syslinux-common"),
 }
 
 

@@ -6,9 +6,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from . import build, kernels, qemu, tools
+from . import bochs, build, kernels, qemu, tools
 from .cpio import Ramdisk
 from .paths import below
+from .say import LabError
 from .session import Job, Session
 
 SETUP_DEADLINE = 60
@@ -38,11 +39,12 @@ def unload_script():
             "done\n")
 
 
-def ramdisk(path, jobs, files, module=None):
+def ramdisk(path, jobs, files, module=None, with_tools=False):
     """Write the ramdisk of one boot.
 
     @files maps places in the emulated host to files of this machine; libraries
-    they need and the tools disk lacks go to /lab/lib.
+    they need and the tools disk lacks go to /lab/lib.  @with_tools: there is no tools
+    disk; what the jobs need of it comes along.
     """
     disk = Ramdisk()
     for folder in ("dev", "proc", "sys", "tmp", "run", "tools", "lab/bin", "lab/lib", "root"):
@@ -55,6 +57,8 @@ def ramdisk(path, jobs, files, module=None):
     disk.data("etc/passwd", "root:x:0:0:root:/tmp:/bin/sh\n")
     disk.data("etc/group", "root:x:0:\n")
     disk.file("init", build.program("agent"), 0o755)
+    if with_tools:
+        tools.bring_along(disk, files.values())
     extra = {}
     for place, source in files.items():
         disk.file(place, source)
@@ -81,14 +85,26 @@ def wrap(options, jobs):
     return before + list(jobs) + after
 
 
-def _start(options, jobs, files, folder, module):
-    """The emulator's command line for these jobs; what it needs is put in @folder."""
+def _prepare(options, jobs, files, folder, module):
+    """Put what the emulator needs for these jobs in @folder."""
     options.check()
     stripped = None
     if module or options.modules in ("ringvm", "both"):
         stripped = strip(kernels.module_ko(), folder / "ringvm.ko")
-    ramdisk(folder / "ramdisk", jobs, files or {}, stripped)
+    ramdisk(folder / "ramdisk", jobs, files or {}, stripped, options.machine != "qemu")
+
+
+def _command(options, folder):
+    """QEMU's command line."""
     return qemu.command(options, kernels.vmlinuz("host"), folder / "ramdisk", tools.image())
+
+
+def _start(options, folder):
+    """The running emulator."""
+    if options.machine == "qemu":
+        return qemu.Emulator(_command(options, folder))
+    return bochs.Emulator(options, kernels.vmlinuz("host"), folder / "ramdisk",
+                          qemu.cmdline(options), folder)
 
 
 def run(options, jobs, files=None, *, watch=None, ended=None, log="last", module=False):
@@ -98,14 +114,16 @@ def run(options, jobs, files=None, *, watch=None, ended=None, log="last", module
     """
     jobs = wrap(options, jobs)
     with tempfile.TemporaryDirectory(prefix="boot.", dir=below("images")) as name:
-        cmd = _start(options, jobs, files, Path(name), module)
-        session = Session(qemu.Emulator(cmd), jobs, watch, ended)
+        _prepare(options, jobs, files, Path(name), module)
+        session = Session(_start(options, Path(name)), jobs, watch, ended)
         session.run(below("logs") / f"{log}.log")
     return session
 
 
 def shell(options, files=None):
     """Boot an emulated host with an interactive shell on this terminal."""
+    if options.machine != "qemu":
+        raise LabError("an interactive shell is to be had in QEMU alone")
     size = shutil.get_terminal_size()
     script = (f"stty rows {size.lines} cols {size.columns} 2>/dev/null\n"
               "echo 'This is the emulated host.  exit: switch it off; Ctrl-A X: end it at once; "
@@ -114,5 +132,5 @@ def shell(options, files=None):
     jobs = [Job("load-modules", load_script(options), SETUP_DEADLINE, "setup"),
             Job("shell", script, 0, "shell")]
     with tempfile.TemporaryDirectory(prefix="boot.", dir=below("images")) as name:
-        cmd = _start(options, jobs, files, Path(name), False)
-        return qemu.interactive(cmd, below("logs") / "shell.log")
+        _prepare(options, jobs, files, Path(name), False)
+        return qemu.interactive(_command(options, Path(name)), below("logs") / "shell.log")

@@ -5,7 +5,7 @@ import argparse
 import os
 import sys
 
-from . import archive, bench, boot, build, check, demo, dkms, kernels, tools
+from . import archive, bench, bochs, boot, build, check, demo, dkms, kernels, tools
 from .qemu import HostOptions
 from .paths import below
 from .say import LabError, say, show
@@ -16,6 +16,9 @@ STATUS = {PASS: 0, FAIL: 1, TIMEOUT: 124, CRASH: 4, DIED: 3}
 
 def _host_arguments(parser):
     host = parser.add_argument_group("the emulated host")
+    host.add_argument("--machine", default="qemu", choices=("qemu", *bochs.MODELS),
+                      help="the emulator (default: qemu); Bochs is slow, takes none of the options "
+                           "on the CPU, and brings busybox's programs alone")
     host.add_argument("--svm", action=argparse.BooleanOptionalAction, default=True,
                       help="AMD-V with nested paging (default: yes)")
     host.add_argument("--smap", action=argparse.BooleanOptionalAction, default=True,
@@ -38,8 +41,9 @@ def _host_arguments(parser):
 
 
 def _options(args):
-    return HostOptions(svm=args.svm, la57=args.la57, smap=args.smap, cpus=args.cpus, mem=args.mem,
-                       append=args.append, modules=args.modules, params=args.params).check()
+    return HostOptions(machine=args.machine, svm=args.svm, la57=args.la57, smap=args.smap,
+                       cpus=args.cpus, mem=args.mem, append=args.append, modules=args.modules,
+                       params=args.params).check()
 
 
 def _files(args):

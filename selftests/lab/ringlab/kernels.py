@@ -114,6 +114,12 @@ def ipxe():
     return unpacked("ipxe") / "boot/ipxe.lkrn"
 
 
+def isolinux():
+    """Paths of what boots a CD: the loader and the library it wants."""
+    return (unpacked("isolinux") / "usr/lib/ISOLINUX/isolinux.bin",
+            unpacked("syslinux") / "usr/lib/syslinux/modules/bios/ldlinux.c32")
+
+
 def memtest():
     """Path of Debian's Memtest86+ for 32 bits, in the form of a Linux kernel."""
     return unpacked("memtest") / "boot/memtest86+ia32.bin"

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 
+from . import bochs
 from .say import LabError
 
 
@@ -17,6 +18,7 @@ from .say import LabError
 class HostOptions:
     """What the emulated host looks like."""
 
+    machine: str = "qemu"	# or bochs-intel, bochs-amd
     svm: bool = True		# AMD-V with nested paging
     cpus: int = 1
     la57: bool = False		# five-level page tables
@@ -32,6 +34,11 @@ class HostOptions:
             raise LabError(f"modules: {self.modules!r} is none of ringvm, kvm-amd, both, none")
         if self.cpus not in (1, 2):
             raise LabError("cpus: the emulator is known to hold up with 1 or 2")
+        if self.machine not in ("qemu", *bochs.MODELS):
+            raise LabError(f"machine: {self.machine!r} is none of qemu, {', '.join(bochs.MODELS)}")
+        if self.machine != "qemu" and (self.cpus != 1 or self.la57
+                                       or self.modules in ("kvm-amd", "both")):
+            raise LabError("Bochs is one CPU without LA57, and Debian's KVM is not taken along")
         if self.la57 and not self.svm:
             raise LabError("the emulator breaks the host's userland with LA57 and no SVM: "
                            "choose one of --la57 and --no-svm")
@@ -50,9 +57,17 @@ class HostOptions:
 
     def describe(self):
         """A short text for progress lines."""
+        if self.machine != "qemu":
+            return f"{self.machine}, modules: {self.modules}{', ' + self.append if self.append else ''}"
         return (f"{self.cpus} CPU{'s' * (self.cpus > 1)}, {'SVM' if self.svm else 'no SVM'}"
                 f"{', LA57' if self.la57 else ''}{'' if self.smap else ', no SMAP'}, modules: {self.modules}"
                 f"{', ' + self.append if self.append else ''}")
+
+
+def cmdline(options):
+    """The host kernel's command line."""
+    return ("console=ttyS0 loglevel=5 panic=-1 oops=panic sysrq_always_enabled "
+            "8250.nr_uarts=2 " + options.append).strip()
 
 
 def command(options, kernel, ramdisk, disk):
@@ -60,20 +75,20 @@ def command(options, kernel, ramdisk, disk):
     qemu = shutil.which("qemu-system-x86_64")
     if not qemu:
         raise LabError("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
-    cmdline = ("console=ttyS0 loglevel=5 panic=-1 oops=panic sysrq_always_enabled "
-               "8250.nr_uarts=2 " + options.append).strip()
     # One thread for all CPUs: with one for each, QEMU 7.2 now and then puts the host's
     # state into a VMCB at an exit (README, known faults).
     return [qemu, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
             "-accel", "tcg,thread=single", "-cpu", options.cpu(), "-smp", str(options.cpus),
             "-m", options.mem, "-kernel", str(kernel), "-initrd", str(ramdisk),
-            "-append", cmdline,
+            "-append", cmdline(options),
             "-drive", f"if=none,id=tools,format=raw,readonly=on,file={disk}",
             "-device", "nvme,drive=tools,serial=tools"]
 
 
 class Emulator:
     """A running emulator with three channels: console, control, monitor."""
+
+    patience = 1	# how many times as long as usual things may take
 
     def __init__(self, cmd):
         self.control, control_far = socket.socketpair()
@@ -85,6 +100,7 @@ class Emulator:
                      "-mon", "chardev=monitor,mode=control"]
         self.process = subprocess.Popen(cmd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, pass_fds=far)
+        self.console = self.process.stdout
         control_far.close()
         monitor_far.close()
         self._pending = b""

@@ -74,7 +74,7 @@ class Session:
     def _follow(self):
         process = self.emulator.process
         selector = selectors.DefaultSelector()
-        selector.register(process.stdout, selectors.EVENT_READ, "console")
+        selector.register(self.emulator.console, selectors.EVENT_READ, "console")
         selector.register(process.stderr, selectors.EVENT_READ, "errors")
         selector.register(self.emulator.control, selectors.EVENT_READ, "control")
         self._heard = time.monotonic()
@@ -165,14 +165,16 @@ class Session:
 
     def _watchdog(self):
         now = time.monotonic()
+        patience = self.emulator.patience
+        boot, silence = BOOT_DEADLINE * patience, SILENCE * patience
         if hostlog.crashed(self.console) and now - self._heard > 5:
             self.trouble = (CRASH, hostlog.crashed(self.console))
-        elif not self._said_hello and now - self._started > BOOT_DEADLINE:
-            self._stands_still(f"no sign of life {BOOT_DEADLINE} s after the start")
-        elif self._said_hello and not self._said_bye and now - self._heard > SILENCE:
-            self._stands_still(f"no heartbeat for {SILENCE} s")
+        elif not self._said_hello and now - self._started > boot:
+            self._stands_still(f"no sign of life {boot} s after the start")
+        elif self._said_hello and not self._said_bye and now - self._heard > silence:
+            self._stands_still(f"no heartbeat for {silence} s")
         elif (self.job and self.job.deadline
-              and now + self.job.seconds > self.job.deadline + GRACE):
+              and now + self.job.seconds > self.job.deadline * patience + GRACE):
             self.trouble = (TIMEOUT, "the job's deadline passed and the agent did not act")
 
     def _stands_still(self, why):

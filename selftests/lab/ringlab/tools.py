@@ -92,6 +92,25 @@ def provides(path):
     return in_image(path) in _sources()
 
 
+def bring_along(disk, programs):
+    """Put into a ramdisk what its jobs need where there is no tools disk: a shell with its
+    applets, and the libraries of @programs."""
+    busybox = kernels.busybox("amd64")
+    disk.file("tools/usr/bin/busybox", busybox)
+    for name in set(applets(busybox)) - {"busybox"}:
+        disk.link(f"tools/usr/bin/{name}", "busybox")
+    for folder in ("sbin", "lib", "lib64"):
+        disk.folder(f"tools/usr/{folder}")
+    for lib in {lib for program in programs for lib in libraries(program)}:
+        disk.file(f"tools/{in_image(lib)}", lib)
+
+
+def applets(busybox):
+    """Names under which busybox goes."""
+    return subprocess.run([str(busybox), "--list"], text=True, check=True,
+                          stdout=subprocess.PIPE).stdout.split()
+
+
 def _stamp(files):
     """Identity of the image: changes with any input."""
     digest = hashlib.sha256(archive.identity("host").encode())
@@ -118,9 +137,7 @@ def _populate(tree, files):
         target = tree / place
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(source, target)
-    applets = subprocess.run([files["usr/bin/busybox"], "--list"], text=True,
-                             check=True, stdout=subprocess.PIPE).stdout.split()
-    for name in applets:
+    for name in applets(files["usr/bin/busybox"]):
         if not any((tree / "usr" / sub / name).exists() for sub in ("bin", "sbin")):
             (tree / "usr/bin" / name).symlink_to("busybox")
     _copy_modules(tree)

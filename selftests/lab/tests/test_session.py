@@ -14,12 +14,15 @@ from ringlab.session import CRASH, DIED, FAIL, NOT_RUN, PASS, TIMEOUT, Job, Sess
 class FakeEmulator:
     """A shell script plays the emulator: its stdout is the console."""
 
+    patience = 1
+
     def __init__(self, script, control=()):
         self.control, self._far = socket.socketpair()
         self._far.sendall("".join(line + "\n" for line in control).encode())
         self._far.close()
         self.process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE)
+        self.console = self.process.stdout
         self.shutdown_reason = "guest-shutdown"
 
     def messages(self):
