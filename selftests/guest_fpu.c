@@ -16,15 +16,6 @@ static void spoil(void)
 			 "fstp %%st\nfstp %%st\n" : : : "xmm0", "xmm7", "memory");
 }
 
-static void fpu_on(struct vcpu *v)
-{
-	v->sregs.cr0 = (v->sregs.cr0 | CR0_MP) & ~(CR0_EM | CR0_TS);
-	v->sregs.cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
-	set_sregs(v);
-	v->regs.rbx = G_DATA;
-	set_regs(v);
-}
-
 static void x87_over_exit(void)
 {
 	enum guest_mode m;
@@ -122,29 +113,13 @@ GUEST(avx, 64,
 GUEST(xsetbv_bad, 64, "xor %ecx, %ecx\nxor %edx, %edx\nmov $5, %eax\nxsetbv\nhlt\n");
 GUEST(xsetbv_zero, 64, "xor %ecx, %ecx\nxor %edx, %edx\nxor %eax, %eax\nxsetbv\nhlt\n");
 
-static bool has_avx(struct vcpu *v)
-{
-	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
-	bool yes = false;
-	unsigned int i;
-
-	ASSERT(c);
-	c->nent = 256;
-	ASSERT_OK(ioctl(v->vm->dev, KVM_GET_SUPPORTED_CPUID, c));
-	for (i = 0; i < c->nent; i++)
-		if (c->entries[i].function == 1)
-			yes = (c->entries[i].ecx & (BIT(28) | BIT(26))) == (BIT(28) | BIT(26));
-	free(c);
-	return yes;
-}
-
 static void avx_over_exit(void)
 {
 	struct vcpu *v = guest_start(MODE_LONG, avx);
 	struct kvm_xcrs x;
 	int i;
 
-	if (!has_avx(v))
+	if (!has_avx())
 		SKIP("no AVX offered");
 	v->sregs.cr4 |= CR4_OSXSAVE;
 	fpu_on(v);
@@ -167,7 +142,7 @@ static void xsetbv_refused(void)
 {
 	struct vcpu *v = guest_start(MODE_LONG, xsetbv_bad);
 
-	if (!has_avx(v))
+	if (!has_avx())
 		SKIP("no AVX offered");
 	v->sregs.cr4 |= CR4_OSXSAVE;
 	fpu_on(v);

@@ -6,34 +6,6 @@ GUEST_ALL(st, "mov %eax, (%ebx)\nhlt\n");
 GUEST_ALL(ld, "mov (%ebx), %eax\nhlt\n");
 GUEST_ALL(rmw, "addl $1, (%ebx)\nhlt\n");
 
-/*
- * Collects the bytes written by MMIO exits into dev[], answers reads from it;
- * the cutting into exits is the module's, the bytes are not.
- */
-static void drive(struct vcpu *v, uint64_t base, uint8_t *dev, size_t size, uint8_t *touched)
-{
-	for (;;) {
-		struct kvm_run *r = v->run;
-		uint64_t off;
-
-		ASSERT_EQ(vcpu_run(v), 0);
-		if (r->exit_reason == KVM_EXIT_HLT)
-			break;
-		if (r->exit_reason != KVM_EXIT_MMIO) {
-			show_exit(v);
-			FAIL("want MMIO or HLT");
-		}
-		off = r->mmio.phys_addr - base;
-		ASSERT(r->mmio.len >= 1 && r->mmio.len <= 8 && off + r->mmio.len <= size);
-		if (r->mmio.is_write)
-			memcpy(dev + off, r->mmio.data, r->mmio.len);
-		else
-			memcpy(r->mmio.data, dev + off, r->mmio.len);
-		memset(touched + off, 1 + r->mmio.is_write, r->mmio.len);
-	}
-	get_regs(v);
-}
-
 /* The last bytes of RAM and the first of nothing, and the other way round. */
 static void ram_edge(void)
 {
@@ -43,35 +15,35 @@ static void ram_edge(void)
 	for (m = MODE_PROT32; m < NR_MODES; m++)
 		for (k = 1; k < 4; k++) {
 			struct vcpu *v = guest_start_all(m, st);
-			uint8_t dev[16] = { 0 }, hit[16] = { 0 };
+			struct mmio_window w = { 0 };
 			uint8_t *top = v->vm->mem + G_MEM;
 			uint32_t x = 0xd4c3b2a1;
 
 			v->regs.rax = x;
 			v->regs.rbx = G_MEM - k;
 			set_regs(v);
-			drive(v, G_MEM, dev, sizeof(dev), hit);
+			run_window(v, &w, G_MEM);
 			EXPECT(!memcmp(top - k, &x, k));
-			EXPECT(!memcmp(dev, (uint8_t *)&x + k, 4 - k));
-			EXPECT_EQ(hit[4 - k], 0);
+			EXPECT(!memcmp(w.bytes, (uint8_t *)&x + k, 4 - k));
+			EXPECT_EQ(w.reads[4 - k] + w.writes[4 - k], 0);
 
 			guest_load(v->vm, G_CODE, guest_for(ld, m));
 			memset(top - 4, 0x11, 4);
-			memset(dev, 0x22, 4);
+			memset(w.bytes, 0x22, 4);
 			v->regs.rip = G_CODE;
 			set_regs(v);
-			drive(v, G_MEM, dev, sizeof(dev), hit);
+			run_window(v, &w, G_MEM);
 			x = 0x22222222u << (8 * k) | 0x11111111u >> (8 * (4 - k));
 			EXPECT_EQ((uint32_t)v->regs.rax, x);
 
 			guest_load(v->vm, G_CODE, guest_for(rmw, m));
 			memset(top - 4, 0xff, 4);
-			memset(dev, 0, 4);
+			memset(w.bytes, 0, 4);
 			v->regs.rip = G_CODE;
 			set_regs(v);
-			drive(v, G_MEM, dev, sizeof(dev), hit);
+			run_window(v, &w, G_MEM);
 			EXPECT_EQ(top[-1], 0);
-			EXPECT_EQ(dev[0], 1);
+			EXPECT_EQ(w.bytes[0], 1);
 			vm_free_all();
 		}
 }
@@ -85,7 +57,7 @@ static void from_hole_into_ram(void)
 	for (m = MODE_PROT32; m < NR_MODES; m++)
 		for (k = 1; k < 4; k++) {
 			struct vcpu *v = guest_start_all(m, st);
-			uint8_t dev[16] = { 0 }, hit[16] = { 0 };
+			struct mmio_window w = { 0 };
 			uint8_t *slot = anon(0x1000);
 			uint32_t x = 0xd4c3b2a1;
 
@@ -93,12 +65,12 @@ static void from_hole_into_ram(void)
 			v->regs.rax = x;
 			v->regs.rbx = G_HOLE + 0x1000 - k;
 			set_regs(v);
-			drive(v, G_HOLE + 0x1000 - 8, dev, sizeof(dev), hit);
-			EXPECT(!memcmp(dev + 8 - k, &x, k));
-			EXPECT_EQ(dev[7 - k], 0);
+			run_window(v, &w, G_HOLE + 0x1000 - 8);
+			EXPECT(!memcmp(w.bytes + 8 - k, &x, k));
+			EXPECT_EQ(w.bytes[7 - k], 0);
 			EXPECT(!memcmp(slot, (uint8_t *)&x + k, 4 - k));
 			EXPECT_EQ(slot[4 - k], 0);
-			EXPECT_EQ(hit[8], 0);		/* RAM is no MMIO */
+			EXPECT_EQ(w.reads[8] + w.writes[8], 0);		/* RAM is no MMIO */
 			vm_free_all();
 			munmap(slot, 0x1000);
 		}
@@ -113,23 +85,23 @@ static void page_edge(void)
 	for (m = MODE_PROT32; m < NR_MODES; m++)
 		for (k = 1; k < 4; k++) {
 			struct vcpu *v = guest_start_all(m, st);
-			uint8_t dev[16] = { 0 }, hit[16] = { 0 };
+			struct mmio_window w = { 0 };
 			uint32_t x = 0xd4c3b2a1;
 
 			v->regs.rax = x;
 			v->regs.rbx = G_HOLE + 0x1000 - k;
 			set_regs(v);
-			drive(v, G_HOLE + 0x1000 - 8, dev, sizeof(dev), hit);
-			EXPECT(!memcmp(dev + 8 - k, &x, 4));
+			run_window(v, &w, G_HOLE + 0x1000 - 8);
+			EXPECT(!memcmp(w.bytes + 8 - k, &x, 4));
 
 			guest_load(v->vm, G_CODE, guest_for(rmw, m));
 			v->regs.rip = G_CODE;
 			set_regs(v);
-			drive(v, G_HOLE + 0x1000 - 8, dev, sizeof(dev), hit);
+			run_window(v, &w, G_HOLE + 0x1000 - 8);
 			x++;
-			EXPECT(!memcmp(dev + 8 - k, &x, 4));
-			EXPECT_EQ(hit[7 - k], 0);
-			EXPECT_EQ(hit[8 - k + 4], 0);
+			EXPECT(!memcmp(w.bytes + 8 - k, &x, 4));
+			EXPECT_EQ(w.reads[7 - k] + w.writes[7 - k], 0);
+			EXPECT_EQ(w.reads[8 - k + 4] + w.writes[8 - k + 4], 0);
 			vm_free_all();
 		}
 }
@@ -141,7 +113,7 @@ static void split_by_paging(void)
 
 	for (m = MODE_PG32; m < NR_MODES; m++) {
 		struct vcpu *v = guest_start_all(m, st);
-		uint8_t dev[16] = { 0 }, hit[16] = { 0 };
+		struct mmio_window w = { 0 };
 
 		if (m == MODE_PG32)
 			g32(v->vm, G_PT32 + 0x61 * 4) = G_HOLE | 7;
@@ -150,10 +122,10 @@ static void split_by_paging(void)
 		v->regs.rax = 0xd4c3b2a1;
 		v->regs.rbx = 0x60ffe;
 		set_regs(v);
-		drive(v, G_HOLE, dev, sizeof(dev), hit);
+		run_window(v, &w, G_HOLE);
 		EXPECT_EQ(g16(v->vm, 0x60ffe), 0xb2a1);
-		EXPECT_EQ(dev[0] | dev[1] << 8, 0xd4c3);
-		EXPECT_EQ(hit[2], 0);
+		EXPECT_EQ(w.bytes[0] | w.bytes[1] << 8, 0xd4c3);
+		EXPECT_EQ(w.reads[2] + w.writes[2], 0);
 	}
 }
 

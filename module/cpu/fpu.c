@@ -193,7 +193,7 @@ void rvm_fpu_put(struct rvm_vcpu *v)
 
 void rvm_fpu_settle(struct rvm_vcpu *v)
 {
-	/* Does not fail: FXSAVE and FXRSTOR of what FXSAVE gave. */
+	/* Does not fail: FXSAVE, and FXRSTOR of what FXSAVE gave. */
 	rvm_insn_settle_x87(&v->insn);
 	v->insn.x87 = (struct rvm_x87) {};
 }

@@ -232,6 +232,9 @@ static int x87_mem(struct rvm_insn *insn, const struct rvm_decoded *d)
 
 	TRY(rvm_fpu_addr(insn, d, size, 8, RVM_ACC_WRITE, &gla));
 	TRY(rvm_probe(insn, gla, size, 0));
+	/* where the write fails they are still the last instruction's */
+	if (!(bit & X87_CONTROL))
+		TRY(rvm_x87_take_pointers(insn));
 	old = insn->x87.fsw;
 	/* rvm_x87_unpop() reads a stack underflow from SF, which is sticky */
 	snapshot = (bit & X87_POPS) && (old & RVM_FSW_SF);

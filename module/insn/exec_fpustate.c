@@ -41,11 +41,26 @@ int rvm_fx_set(struct rvm_insn *insn, const struct rvm_fx *fx)
 
 int rvm_insn_settle_x87(struct rvm_insn *insn)
 {
+	const struct rvm_x87 *x = &insn->x87;
+	/* FNSTENV's format of 32-bit code: an initial state, and the pointers */
+	u32 env[7] = { 0xffff037f, 0xffff0000, 0xffffffff };
+	struct rvm_fpu_job j;
 	struct rvm_fx fx;
 
-	if (!insn->x87.soft)
+	if (!x->soft)
 		return 0;
+	env[3] = x->fip;
+	env[4] = x->fcs | (u32)(x->fop & 0x7ff) << 16;
+	env[5] = x->fdp;
+	env[6] = 0xffff0000 | x->fds;
 	TRY(rvm_fx_get(insn, &fx));
+	/*
+	 * FXRSTOR loads them on Intel's CPUs, on AMD's with an exception pending alone
+	 * (APM vol. 5, FXRSTOR): before it, FLDENV does so everywhere.  FNINIT clears them
+	 * for an emulated CPU on which neither does.
+	 */
+	memcpy(insn->fpu_area, env, sizeof(env));
+	TRY(rvm_job_run_bytes(insn, &j, "\xdb\xe3\xd9\x26", 4));
 	TRY(rvm_fx_set(insn, &fx));
 	insn->x87.soft = false;
 	return 0;

@@ -186,6 +186,11 @@ void set_rip(struct vcpu *v, uint64_t rip);
 int get_msr(struct vcpu *v, uint32_t msr, uint64_t *val);
 int set_msr(struct vcpu *v, uint32_t msr, uint64_t val);
 
+/* The guest's CPU may have AVX and XSAVE. */
+bool has_avx(void);
+/* x87 and SSE usable, (R/E)BX = G_DATA. */
+void fpu_on(struct vcpu *v);
+
 /* KVM_RUN: 0 or -errno. */
 int vcpu_run(struct vcpu *v);
 /* Runs until an exit that must be of this reason; fails the case otherwise. */
@@ -194,6 +199,14 @@ void run_to(struct vcpu *v, uint32_t reason);
 void run_to_hlt(struct vcpu *v);
 /* Runs to HLT and answers the vector whose HLT that was, or -1. */
 int run_to_vector(struct vcpu *v);
+/* A device's memory as the client plays it: what it holds, how often each byte was asked
+ * for and written. */
+struct mmio_window {
+	uint8_t bytes[128], reads[128], writes[128];
+};
+/* As run_to_hlt(), the MMIO exits on the way being answered from @w, which begins at @base;
+ * the cutting of an access into exits is the module's, the bytes are not. */
+void run_window(struct vcpu *v, struct mmio_window *w, uint64_t base);
 const char *exit_name(uint32_t reason);
 void show_exit(struct vcpu *v);
 

@@ -178,3 +178,30 @@ struct vcpu *vcpu_new(struct vm *vm, unsigned int id, enum guest_mode mode)
 	vcpu_set_mode(v, mode);
 	return v;
 }
+
+void fpu_on(struct vcpu *v)
+{
+	v->sregs.cr0 = (v->sregs.cr0 | CR0_MP) & ~(CR0_EM | CR0_TS);
+	v->sregs.cr4 |= CR4_OSFXSR | CR4_OSXMMEXCPT;
+	set_sregs(v);
+	v->regs.rbx = G_DATA;
+	set_regs(v);
+}
+
+bool has_avx(void)
+{
+	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
+	int dev = dev_open();
+	bool yes = false;
+	unsigned int i;
+
+	ASSERT(c);
+	c->nent = 256;
+	ASSERT_OK(ioctl(dev, KVM_GET_SUPPORTED_CPUID, c));
+	close(dev);
+	for (i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 1)
+			yes = (c->entries[i].ecx & (BIT(28) | BIT(26))) == (BIT(28) | BIT(26));
+	free(c);
+	return yes;
+}

@@ -347,6 +347,33 @@ void run_to_hlt(struct vcpu *v)
 	get_regs(v);
 }
 
+void run_window(struct vcpu *v, struct mmio_window *w, uint64_t base)
+{
+	struct kvm_run *r = v->run;
+	uint64_t off;
+	uint32_t i;
+
+	for (;;) {
+		ASSERT_EQ(vcpu_run(v), 0);
+		if (r->exit_reason == KVM_EXIT_HLT)
+			break;
+		if (r->exit_reason != KVM_EXIT_MMIO) {
+			show_exit(v);
+			FAIL("want MMIO or HLT");
+		}
+		off = r->mmio.phys_addr - base;
+		ASSERT(r->mmio.len >= 1 && r->mmio.len <= 8 &&
+		       off + r->mmio.len <= sizeof(w->bytes));
+		if (r->mmio.is_write)
+			memcpy(w->bytes + off, r->mmio.data, r->mmio.len);
+		else
+			memcpy(r->mmio.data, w->bytes + off, r->mmio.len);
+		for (i = 0; i < r->mmio.len; i++)
+			(r->mmio.is_write ? w->writes : w->reads)[off + i]++;
+	}
+	get_regs(v);
+}
+
 int run_to_vector(struct vcpu *v)
 {
 	uint64_t at;
