@@ -230,6 +230,11 @@ static int x87_mem(struct rvm_insn *insn, const struct rvm_decoded *d)
 		goto done;
 	}
 
+	/* AMD's CPUs (seen on family 1Ah) are done with 8 bytes before they look at two more */
+	if (size == 10 && !insn->intel) {
+		TRY(rvm_fpu_addr(insn, d, 8, 8, RVM_ACC_WRITE, &gla));
+		TRY(rvm_probe(insn, gla, 8, 0));
+	}
 	TRY(rvm_fpu_addr(insn, d, size, 8, RVM_ACC_WRITE, &gla));
 	TRY(rvm_probe(insn, gla, size, 0));
 	/* where the write fails they are still the last instruction's */
@@ -497,14 +502,20 @@ static int simd_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 siz
 }
 
 /*
- * A shift count from memory: of the 16 bytes AMD's CPUs (seen on family 1Ah) read
- * the 8 that count, which shows where MXCSR.MM allows misalignment.
+ * A shift count from memory, or what UNPCKLPx and PUNPCKLx take: of the 16 bytes AMD's
+ * CPUs (seen on family 1Ah) read the 8 that count, which shows where MXCSR.MM allows
+ * misalignment.
  */
-static bool shift_count(const struct rvm_decoded *d)
+static bool reads_low_half(const struct rvm_decoded *d)
 {
-	if (d->map != 1 || d->enc != RVM_ENC_LEGACY || pp_of(d) != 1 || d->opcode < 0xd1)
+	if (d->map != 1 || d->enc != RVM_ENC_LEGACY)
+		return false;
+	if (d->opcode == 0x14)
+		return true;
+	if (pp_of(d) != 1)
 		return false;
 	switch (d->opcode) {
+	case 0x60: case 0x61: case 0x62: case 0x6c:
 	case 0xd1 ... 0xd3: case 0xe1: case 0xe2: case 0xf1 ... 0xf3:
 		return true;
 	default:
@@ -562,9 +573,9 @@ int rvm_x_simd(struct rvm_insn *insn, const struct rvm_decoded *d)
 		bool store = mem == 0 && d->op != RVM_OP_LDMXCSR;
 
 		size = d->opnd[mem].size;
-		if (!insn->intel && shift_count(d))
-			size = 8;
 		TRY(simd_addr(insn, d, size, store ? RVM_ACC_WRITE : RVM_ACC_READ, &gla));
+		if (!insn->intel && reads_low_half(d))
+			size = 8;
 		if (store)
 			TRY(rvm_probe(insn, gla, size, 0));
 		else

@@ -303,16 +303,16 @@ int rvm_x87_state(struct rvm_insn *insn, const struct rvm_decoded *d)
 /* ---- FXSAVE, FXRSTOR ---- */
 
 /*
- * Address of an image.  FXSAVE's first byte in all respects of the segment, then
- * the alignment, where #AC looks as far as 4 bytes, then the rest; XSAVE's
- * alignment before all.
+ * Address of an image.  FXSAVE's first 4 bytes in all respects of the segment, then
+ * the alignment, where #AC looks as far as these, then the rest; XSAVE's alignment
+ * before all.
  */
 static int image_addr(struct rvm_insn *insn, const struct rvm_decoded *d, u32 size, u32 align,
 		      u32 acc, u64 *gla)
 {
 	if (align == 64 && (rvm_fpu_offset(insn, d) & 63))
 		return rvm_x_gp0(insn);
-	TRY(rvm_mem_addr(insn, d, 1, acc, gla));
+	TRY(rvm_mem_addr(insn, d, align == 16 ? 4 : 1, acc | RVM_ACC_IMPLICIT, gla));
 	if (unlikely(align == 16 && (*gla & 3) && rvm_ac_armed(insn->cpu)))
 		return rvm_x_fault(insn, RVM_AC, 0);
 	if (*gla & (align - 1))
@@ -571,6 +571,40 @@ static bool xs_header_valid(const struct rvm_cpu *cpu, const struct xs_header *h
 	return !rest && !(h->comp_bv & ~XS_COMPACT & ~cpu->xcr0) && !(h->bv & ~h->comp_bv);
 }
 
+static int xrstor_header(struct rvm_insn *insn, u64 gla, struct xs_header *h)
+{
+	return rvm_read(insn, gla + XS_HEADER, h, sizeof(*h), 0);
+}
+
+/*
+ * Address and header of the area to load.  AMD's CPUs check what is asked for, be it
+ * there or not, before they look at the header; but in the compacted format no more
+ * than what there is, which rvm_x_xrstor() does.
+ */
+static int xrstor_area(struct rvm_insn *insn, const struct rvm_decoded *d, u64 rfbm, u64 *gla,
+		       struct xs_header *h)
+{
+	u32 size = insn->intel ? XS_EXTENDED : xs_extent(insn, 0, rfbm);
+	struct rvm_fault first;
+	int rc;
+
+	rc = image_addr(insn, d, size, 64, RVM_ACC_READ, gla);
+	if (!rc)
+		rc = rvm_fpu_ends(insn, *gla, size > XS_EXTENDED ? size : 0, 1, RVM_ACC_READ);
+	if (likely(!rc))
+		return xrstor_header(insn, *gla, h);
+	if (rc != RVM_INSN_FAULT || size == XS_EXTENDED)
+		return rc;
+	first = insn->fault;
+	rc = image_addr(insn, d, XS_EXTENDED, 64, RVM_ACC_READ, gla);
+	if (!rc)
+		rc = xrstor_header(insn, *gla, h);
+	if (rc == RVM_INSN_EXIT || rc == RVM_INSN_UNHANDLED || (!rc && (h->comp_bv & XS_COMPACT)))
+		return rc;
+	insn->fault = first;
+	return RVM_INSN_FAULT;
+}
+
 /* 0F AE /5 XRSTOR; 0F C7 /3 XRSTORS */
 int rvm_x_xrstor(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
@@ -584,11 +618,7 @@ int rvm_x_xrstor(struct rvm_insn *insn, const struct rvm_decoded *d)
 	TRY(rvm_fpu_check(insn, d));
 	if (d->opcode == 0xc7)
 		return rvm_x_unhandled(insn, "XRSTORS");
-	/* AMD's CPUs check what is asked for, whether it is there or not */
-	size = insn->intel ? XS_EXTENDED : xs_extent(insn, 0, rfbm);
-	TRY(image_addr(insn, d, size, 64, RVM_ACC_READ, &gla));
-	TRY(rvm_fpu_ends(insn, gla, size > XS_EXTENDED ? size : 0, 1, RVM_ACC_READ));
-	TRY(rvm_read(insn, gla + XS_HEADER, &h, sizeof(h), 0));
+	TRY(xrstor_area(insn, d, rfbm, &gla, &h));
 	if (!xs_header_valid(insn->cpu, &h))
 		return rvm_x_gp0(insn);
 	load = rfbm & h.bv;

@@ -101,6 +101,11 @@ static int maskmov_bytes(struct rvm_insn *insn, const struct rvm_decoded *d)
 	 * Checked as a whole, whatever the mask says: so do AMD's CPUs, and the
 	 * manuals leave it open (SDM vol. 2, MASKMOVDQU).
 	 */
+	if (!mmx && !insn->intel) {	/* and with the first half first */
+		TRY(rvm_linear(insn, d, d->seg, ea, 8, RVM_ACC_WRITE | RVM_ACC_IMPLICIT, &gla));
+		if (likely(!(gla & 7) || !rvm_ac_armed(insn->cpu)))
+			TRY(rvm_probe(insn, gla, 8, 0));
+	}
 	TRY(rvm_linear(insn, d, d->seg, ea, size, RVM_ACC_WRITE | RVM_ACC_IMPLICIT, &gla));
 	if (unlikely((gla & 7) && rvm_ac_armed(insn->cpu)))
 		return rvm_x_fault(insn, RVM_AC, 0);
