@@ -275,6 +275,18 @@ static bool null_with_rpl(const struct rvm_decoded *d)
 	return sel && sel < 4;
 }
 
+/*
+ * The instruction at RIP is no longer @d, of these bytes.  A repeated one that writes
+ * over itself goes on natively until something interrupts it.
+ */
+static bool overwritten(const struct rvm_decoded *d, const u8 *bytes)
+{
+	struct rvm_decoded now;
+
+	return rvm_insn_fetch_decode_to(&w.insn, &now) || now.len != d->len ||
+	       memcmp(w.insn.bytes, bytes, d->len);
+}
+
 /* Half of the cases run with what the interpreter keeps between instructions. */
 static struct rvm_insn_cache *cache;
 
@@ -310,7 +322,9 @@ static int interpret(struct tcase *t, struct outcome *o)
 		o->last = d;
 		if (!rc) {
 			u32 slices = 0, done;
+			u8 bytes[RVM_INSN_MAX];
 
+			memcpy(bytes, w.insn.bytes, sizeof(bytes));
 			if (excluded(&d) || (o->unknown && reads_flags(&d)))
 				return CANNOT;
 			/*
@@ -335,6 +349,8 @@ static int interpret(struct tcase *t, struct outcome *o)
 			do {
 				rc = w.insn.cache ? rvm_insn_run(&w.insn, 1, &done) :
 				     rvm_insn_exec(&w.insn, &d);
+				if (rc == RVM_INSN_RETRY && !tf && overwritten(&d, bytes))
+					return CANNOT;
 			} while (rc == RVM_INSN_RETRY && !tf && ++slices < 100000);
 			if (rc != RVM_INSN_UNHANDLED && !w.hit_foreign)
 				record(&d, rc == RVM_INSN_FAULT);
