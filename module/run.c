@@ -105,6 +105,7 @@ static int rvm_serve_requests(struct rvm_vcpu *v)
  * what rvm_slice_end() wants.
  */
 int rvm_slice_begin(struct rvm_vcpu *v)
+	__acquires(&v->vm->srcu)
 {
 	int idx = srcu_read_lock(&v->vm->srcu);
 	u64 generation = rvm_slots(v->vm)->generation;
@@ -120,6 +121,7 @@ int rvm_slice_begin(struct rvm_vcpu *v)
 }
 
 void rvm_slice_end(struct rvm_vcpu *v, int idx)
+	__releases(&v->vm->srcu)
 {
 	srcu_read_unlock(&v->vm->srcu, idx);
 }
