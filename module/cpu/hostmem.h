@@ -89,6 +89,19 @@ fail:
 	return false;
 }
 
+/* Sixteen bytes, as two loads */
+static __always_inline bool rvm_host_load16(u64 addr, u64 *low, u64 *high)
+{
+	rvm_host_begin();
+	__RVM_HOST_LOAD(u64, addr, low, fail);
+	__RVM_HOST_LOAD(u64, addr + 8, high, fail);
+	rvm_host_end();
+	return true;
+fail:
+	rvm_host_end();
+	return false;
+}
+
 static __always_inline bool rvm_host_store(u64 addr, u64 val, u32 size)
 {
 	rvm_host_begin();

@@ -252,7 +252,7 @@ int rvm_x_imul(struct rvm_insn *insn, const struct rvm_decoded *d)
 	return mul_wide(insn, d, true);
 }
 
-static u64 alu_imul(u32 size, u64 d, u64 s, u64 *fl)
+static __always_inline u64 alu_imul(u32 size, u64 d, u64 s, u64 *fl)
 {
 	u64 res;
 	u32 ax;
@@ -642,6 +642,7 @@ static __always_inline bool arith_form(struct rvm_insn *insn, const struct rvm_d
 	X(op, name, alu, store, REG, MEM, size) X(op, name, alu, store, REG, BASE64, size) \
 	X(op, name, alu, store, REG, BASE32, size) X(op, name, alu, store, MEM, REG, size) \
 	X(op, name, alu, store, BASE64, REG, size) X(op, name, alu, store, BASE32, REG, size) \
+	X(op, name, alu, store, REG, INDEX32, size) X(op, name, alu, store, INDEX32, REG, size) \
 	X(op, name, alu, store, MEM, IMM, size) X(op, name, alu, store, BASE64, IMM, size) \
 	X(op, name, alu, store, BASE32, IMM, size)
 #define ARITHS(X, op, name, alu, store) \
@@ -650,7 +651,8 @@ static __always_inline bool arith_form(struct rvm_insn *insn, const struct rvm_d
 #define ALL_ARITHS(X) \
 	ARITHS(X, ADD, add, ALU_ADD, true) ARITHS(X, SUB, sub, ALU_SUB, true) \
 	ARITHS(X, AND, and, ALU_AND, true) ARITHS(X, OR, or, ALU_OR, true) \
-	ARITHS(X, XOR, xor, ALU_XOR, true) \
+	ARITHS(X, XOR, xor, ALU_XOR, true) ARITHS(X, ADC, adc, ALU_ADC, true) \
+	ARITHS(X, SBB, sbb, ALU_SBB, true) \
 	ARITHS(X, CMP, cmp, ALU_SUB, false) ARITHS(X, TEST, test, ALU_AND, false)
 
 #define X(op, name, alu, store, to, from, size) \
@@ -687,6 +689,29 @@ static int name##_reg##size(struct rvm_insn *insn, const struct rvm_decoded *d) 
 ALL_UNARIES(X)
 #undef X
 
+/* IMUL and MUL of registers, 32 bits */
+static int imul_reg4(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	u64 fl, a = rvm_reg_read(cpu, d->opnd[1].reg, 4);
+	u64 b = d->opnd[2].kind == RVM_K_REG ? rvm_reg_read(cpu, d->opnd[2].reg, 4) : d->imm;
+
+	rvm_reg_write(cpu, d->opnd[0].reg, 4, alu_imul(4, a, b, &fl));
+	rvm_set_flags(cpu, MUL_FLAGS, fl);
+	return 0;
+}
+
+static int mul_reg4(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	struct rvm_cpu *cpu = insn->cpu;
+	u64 v = rvm_reg_read(cpu, d->opnd[0].reg, 4) * (u32)cpu->gpr[RVM_RAX];
+
+	cpu->gpr[RVM_RAX] = (u32)v;
+	cpu->gpr[RVM_RDX] = v >> 32;
+	rvm_set_flags(cpu, MUL_FLAGS, v >> 32 ? MUL_FLAGS : 0);
+	return 0;
+}
+
 rvm_exec_fn rvm_pick_arith(const struct rvm_decoded *d)
 {
 	/* locked: compare and exchange, and again */
@@ -694,8 +719,14 @@ rvm_exec_fn rvm_pick_arith(const struct rvm_decoded *d)
 		return NULL;
 	switch (d->op) {
 	case RVM_OP_ADD: case RVM_OP_SUB: case RVM_OP_AND: case RVM_OP_OR: case RVM_OP_XOR:
-	case RVM_OP_CMP: case RVM_OP_TEST:
+	case RVM_OP_ADC: case RVM_OP_SBB: case RVM_OP_CMP: case RVM_OP_TEST:
 		return rvm_pick(d, ariths, ARRAY_SIZE(ariths));
+	case RVM_OP_IMUL2:
+		return d->osize == 4 && d->opnd[1].kind == RVM_K_REG &&
+		       d->opnd[2].kind != RVM_K_MEM ? imul_reg4 : NULL;
+	case RVM_OP_MUL:
+		return d->osize == 4 && d->opnd[0].kind == RVM_K_REG &&
+		       d->opnd[0].size == 4 ? mul_reg4 : NULL;
 	case RVM_OP_INC:
 	case RVM_OP_DEC:
 		if (d->opnd[0].kind != RVM_K_REG)

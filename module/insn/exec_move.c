@@ -403,11 +403,13 @@ int rvm_x_bound(struct rvm_insn *insn, const struct rvm_decoded *d)
 #define MOVS_OF(X, op, size) \
 	X(op, REG, size, REG, size) X(op, REG, size, IMM, size) X(op, REG, size, MEM, size) \
 	X(op, REG, size, BASE64, size) X(op, REG, size, BASE32, size) \
+	X(op, REG, size, INDEX32, size) X(op, INDEX32, size, REG, size) \
 	X(op, MEM, size, REG, size) X(op, BASE64, size, REG, size) X(op, BASE32, size, REG, size) \
 	X(op, MEM, size, IMM, size) X(op, BASE64, size, IMM, size) X(op, BASE32, size, IMM, size)
 #define MOVZXS_OF(X, to, from) \
 	X(MOVZX, REG, to, REG, from) X(MOVZX, REG, to, MEM, from) \
-	X(MOVZX, REG, to, BASE64, from) X(MOVZX, REG, to, BASE32, from)
+	X(MOVZX, REG, to, BASE64, from) X(MOVZX, REG, to, BASE32, from) \
+	X(MOVZX, REG, to, INDEX32, from)
 #define ALL_MOVS(X) \
 	MOVS_OF(X, MOV, 1) MOVS_OF(X, MOV, 2) MOVS_OF(X, MOV, 4) MOVS_OF(X, MOV, 8) \
 	MOVZXS_OF(X, 4, 1) MOVZXS_OF(X, 4, 2)
@@ -479,6 +481,92 @@ static int jcc##cc(struct rvm_insn *insn, const struct rvm_decoded *d) \
 ALL_CCS(X)
 #undef X
 
+/* Into registers; what CMOV reads is a register, or where the stack's variables are. */
+#define X(cc) \
+static int setcc##cc(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	rvm_reg_write(insn->cpu, d->opnd[0].reg, 1, rvm_cond(insn->cpu->rflags, cc)); \
+	return 0; \
+} \
+static int cmov_reg##cc(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	u32 from = rvm_cond(insn->cpu->rflags, cc) ? d->opnd[1].reg : d->opnd[0].reg; \
+\
+	rvm_reg_write(insn->cpu, d->opnd[0].reg, 4, rvm_reg_read(insn->cpu, from, 4)); \
+	return 0; \
+} \
+static int cmov_base##cc(struct rvm_insn *insn, const struct rvm_decoded *d) \
+{ \
+	u64 v; \
+\
+	if (unlikely(!rvm_form_read(insn, d, 1, RVM_F_BASE32, 4, &v))) \
+		return rvm_x_cmov(insn, d); \
+	if (!rvm_cond(insn->cpu->rflags, cc)) \
+		v = rvm_reg_read(insn->cpu, d->opnd[0].reg, 4); \
+	rvm_reg_write(insn->cpu, d->opnd[0].reg, 4, v); \
+	return 0; \
+}
+ALL_CCS(X)
+#undef X
+
+static const rvm_exec_fn setccs[16] = {
+#define X(cc) setcc##cc,
+	ALL_CCS(X)
+#undef X
+};
+
+static const rvm_exec_fn cmov_regs[16] = {
+#define X(cc) cmov_reg##cc,
+	ALL_CCS(X)
+#undef X
+};
+
+static const rvm_exec_fn cmov_bases[16] = {
+#define X(cc) cmov_base##cc,
+	ALL_CCS(X)
+#undef X
+};
+
+static rvm_exec_fn pick_cmov(const struct rvm_decoded *d)
+{
+	if (d->osize != 4)
+		return NULL;
+	switch (rvm_form_of(d, 1)) {
+	case RVM_F_REG:
+		return cmov_regs[d->opcode & 15];
+	case RVM_F_BASE32:
+		return cmov_bases[d->opcode & 15];
+	default:
+		return NULL;
+	}
+}
+
+/* 32 bits of a register and a displacement */
+static int lea_base4(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 ea = rvm_reg_read(insn->cpu, d->base, 8) + d->disp;
+
+	rvm_reg_write(insn->cpu, d->opnd[0].reg, 4, ea);
+	return 0;
+}
+
+/* with an index */
+static int lea_index4(struct rvm_insn *insn, const struct rvm_decoded *d)
+{
+	u64 ea = rvm_reg_read(insn->cpu, d->base, 8) + d->disp +
+		 (rvm_reg_read(insn->cpu, d->index, 8) << d->scale);
+
+	rvm_reg_write(insn->cpu, d->opnd[0].reg, 4, ea);
+	return 0;
+}
+
+static rvm_exec_fn pick_lea(const struct rvm_decoded *d)
+{
+	if (d->osize != 4 || d->asize != 4 || d->base >= RVM_BASE_RIP)
+		return NULL;
+	return d->index == RVM_BASE_NONE ? lea_base4 : lea_index4;
+}
+
 static const rvm_exec_fn jccs[16] = {
 #define X(cc) jcc##cc,
 	ALL_CCS(X)
@@ -494,8 +582,10 @@ static __always_inline bool stack_addr(const struct rvm_insn *insn, u64 sp, u32 
 {
 	if (size == 8)
 		return rvm_hot_lookup(insn, sp, 8, kind, host);
+	if (likely(insn->hot.flat_stack))
+		return rvm_hot_lookup(insn, (u32)sp, 4, kind, host);
 	return (insn->cpu->seg[RVM_SS].attr & RVM_SEG_DB) &&
-	       rvm_hot_addr(insn, RVM_SS, (u32)sp, 4, kind, host);
+	       rvm_hot_addr_bounded(insn, RVM_SS, sp, 4, kind, host);
 }
 
 static __always_inline bool push_hot(struct rvm_insn *insn, u32 size, u64 val)
@@ -595,6 +685,12 @@ rvm_exec_fn rvm_pick_move(const struct rvm_decoded *d)
 		return rvm_pick(d, movs, ARRAY_SIZE(movs));
 	case RVM_OP_JCC:
 		return natural_branch(d) ? jccs[d->opcode & 15] : NULL;
+	case RVM_OP_SETCC:
+		return d->opnd[0].kind == RVM_K_REG ? setccs[d->opcode & 15] : NULL;
+	case RVM_OP_CMOV:
+		return pick_cmov(d);
+	case RVM_OP_LEA:
+		return pick_lea(d);
 	case RVM_OP_JMP:
 		return natural_branch(d) ? jmp_near : NULL;
 	case RVM_OP_PUSH:

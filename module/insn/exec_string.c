@@ -132,8 +132,7 @@ static bool hot_items(struct rvm_insn *insn, const struct rvm_decoded *d, u32 se
 		return false;
 	if (rvm_hot_lookup(insn, gla, len, kind, host))
 		return true;
-	/* tlb_mask: zero where the accesses are to be seen one by one */
-	return fill && hot->tlb_mask && rvm_tlb_find(insn, gla, len, kind, 0, host);
+	return fill && !hot->tlb_off && rvm_tlb_find(insn, gla, len, kind, 0, host);
 }
 
 /* A part of a repeated MOVS from one page to another */

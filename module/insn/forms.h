@@ -16,8 +16,8 @@
 
 /*
  * Where an operand is.  Memory: at a register plus displacement in 64-bit code,
- * where DS, ES and SS have neither base nor limit; the same with 32 bits; or
- * anywhere.
+ * where DS, ES and SS have neither base nor limit; the same with 32 bits; there
+ * with an index besides; or anywhere.
  */
 enum rvm_form {
 	RVM_F_NONE,
@@ -25,6 +25,7 @@ enum rvm_form {
 	RVM_F_IMM,
 	RVM_F_BASE64,
 	RVM_F_BASE32,
+	RVM_F_INDEX32,
 	RVM_F_MEM,
 };
 
@@ -38,9 +39,13 @@ static inline enum rvm_form rvm_form_of(const struct rvm_decoded *d, u32 n)
 	case RVM_K_IMM:
 		return RVM_F_IMM;
 	case RVM_K_MEM:
-		if (base && rvm_code64(d) && d->asize == 8 && d->seg < RVM_FS)
+		if (d->seg >= RVM_FS || d->seg == RVM_CS)
+			return RVM_F_MEM;
+		if (base && rvm_code64(d) && d->asize == 8)
 			return RVM_F_BASE64;
-		return base && d->asize == 4 ? RVM_F_BASE32 : RVM_F_MEM;
+		if (d->asize != 4 || d->base >= RVM_BASE_RIP)
+			return RVM_F_MEM;
+		return base ? RVM_F_BASE32 : RVM_F_INDEX32;
 	default:
 		return RVM_F_NONE;
 	}
@@ -73,7 +78,9 @@ static __always_inline bool rvm_form_addr(const struct rvm_insn *insn, const str
 	ea = *(const u64 *)((const u8 *)insn->cpu->gpr + d->base) + d->disp;
 	if (form == RVM_F_BASE64)
 		return rvm_hot_lookup(insn, ea, size, kind, host);
-	return rvm_hot_addr(insn, d->seg, (u32)ea, size, kind, host);
+	if (form == RVM_F_INDEX32)
+		ea += *(const u64 *)((const u8 *)insn->cpu->gpr + d->index) << d->scale;
+	return rvm_hot_addr32(insn, d->seg, ea, size, kind, host);
 }
 
 /* Operand @n, zero-extended (immediates: sign-extended). */

@@ -187,7 +187,7 @@ struct rvm_decoded;
 
 struct rvm_insn_cache;
 struct rvm_tlb_entry;
-struct rvm_cached_insn;
+struct rvm_row;
 
 /*
  * What follows from struct rvm_cpu and is looked at in every instruction:
@@ -204,17 +204,21 @@ struct rvm_hot {
 		u64 base, rlim, wlim, unused;
 	} seg[6];
 	u64 gla_mask, rip_mask;
+	/* DS, ES and SS with 32-bit offsets: nothing to check and nothing to add; and
+	 * besides, the stack pointer has 32 bits */
+	bool flat, flat_stack;
+	bool tlb_off;		/* every access shall miss: tlb is empty */
 
 	/* the TLB for accesses at this CPL, and what completes a tag */
 	const struct rvm_tlb_entry *tlb;
-	u64 tlb_mask, tlb_gen;
+	u64 tlb_gen;
 
 	/* The code page: RIP of its first byte, or of the first one inside CS; how
-	 * many of its bytes may be executed; how many of these begin eight others;
-	 * and where they are. */
+	 * many of its bytes may be executed; how many of these begin sixteen others; and
+	 * where they are. */
 	u64 win_rip, win_len, win_fast, win_host;
 	u64 win_salt, win_mask;
-	struct rvm_cached_insn *win_slots;
+	struct rvm_row *win_rows;
 	u32 win_mode, win_ctx;
 	u64 win_base;		/* CS.base, CS.limit that it was made with */
 	u32 win_limit;
@@ -355,8 +359,8 @@ static inline void rvm_insn_stop(struct rvm_insn *insn)
 /**
  * rvm_insn_cache_size, rvm_insn_cache_init - make an interpreter fast
  * @mem: memory of that size, the owner's; aligned to a page, with any contents
- * @decoded: how many decoded instructions to keep for each of the three code sizes:
- *   a power of two, 4096 or more; each takes 128 bytes
+ * @rows: how many rows of some decoded instructions to keep for 32-bit and 64-bit
+ *   code each: a power of two, 64 or more; each takes 384 bytes
  *
  * Without it every access goes through the callbacks and every instruction is
  * decoded where it is met: right for one instruction now and then.  With it
@@ -365,8 +369,8 @@ static inline void rvm_insn_stop(struct rvm_insn *insn)
  * logged from now on, INVLPG came from elsewhere.  Changes of struct rvm_cpu,
  * and what the guest's instructions do, are seen without help.
  */
-size_t rvm_insn_cache_size(u32 decoded);
-void rvm_insn_cache_init(struct rvm_insn *insn, void *mem, u32 decoded);
+size_t rvm_insn_cache_size(u32 rows);
+void rvm_insn_cache_init(struct rvm_insn *insn, void *mem, u32 rows);
 
 /* Forget all translations.  From the thread that runs the interpreter, or while
  * it does not run. */

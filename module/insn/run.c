@@ -53,21 +53,27 @@ static bool attention(const struct rvm_insn *insn)
 	return insn->watch == RVM_WATCH_IRQ && (cpu->rflags & RVM_FL_IF) && !cpu->int_shadow;
 }
 
-static void keep_bytes(struct rvm_insn *insn, const struct rvm_cached_insn *e)
+static const struct rvm_row *row_of(const struct rvm_row_insn *i)
 {
-	memcpy(insn->bytes, e->bytes, sizeof(insn->bytes));
-	insn->nr_bytes = e->d.len;
-	insn->len = e->d.len;
+	return (const void *)((const u8 *)(i - i->nr) - offsetof(struct rvm_row, insn));
 }
 
-/* rvm_cached_insn.fn of every instruction that is not plain */
+static void keep_bytes(struct rvm_insn *insn, const struct rvm_row_insn *i)
+{
+	memset(insn->bytes, 0, sizeof(insn->bytes));
+	memcpy(insn->bytes, (const u8 *)row_of(i)->want + i->at, i->d.len);
+	insn->nr_bytes = i->d.len;
+	insn->len = i->d.len;
+}
+
+/* rvm_row_insn.fn of every instruction that is not plain */
 static int exec_other(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	const struct rvm_cpu *cpu = insn->cpu;
 	u64 before = cpu->rflags;
 	int rc;
 
-	keep_bytes(insn, (const void *)((const u8 *)d - offsetof(struct rvm_cached_insn, d)));
+	keep_bytes(insn, (const void *)((const u8 *)d - offsetof(struct rvm_row_insn, d)));
 	rc = rvm_exec_commit(insn, d);
 	if (rc)
 		return rc;
@@ -93,28 +99,9 @@ static rvm_exec_fn pick(const struct rvm_decoded *d)
 	return fn ? fn : rvm_exec_of(d->op);
 }
 
-/* @e->d has been decoded from @bytes. */
-static struct rvm_cached_insn *fill(struct rvm_cached_insn *e, const u8 *bytes)
+static __always_inline struct rvm_row *place(const struct rvm_hot *hot, u64 off)
 {
-	u32 len = e->d.len;
-
-	memset(e->bytes, 0, sizeof(e->bytes));
-	memcpy(e->bytes, bytes, len);
-	memcpy(&e->want, e->bytes, 8);
-	e->mask = len < 8 ? ~0ull >> (64 - 8 * len) : ~0ull;
-	/* One load does not show all of a longer one: never a hit in the loop. */
-	if (len > 8) {
-		e->want = ~0ull;
-		e->mask = 0;
-	}
-	e->fn = pick(&e->d);
-	return e;
-}
-
-static __always_inline struct rvm_cached_insn *slot(const struct rvm_hot *hot, u64 off)
-{
-	return (void *)((u8 *)hot->win_slots + ((off + hot->win_salt) & hot->win_mask) *
-		sizeof(struct rvm_cached_insn));
+	return &hot->win_rows[(off + hot->win_salt) & hot->win_mask];
 }
 
 /* The code page that RIP is in.  False: fetch by the callback. */
@@ -149,9 +136,9 @@ static bool find_window(struct rvm_insn *insn)
 	hot->win_rip = cpu->rip - start;
 	hot->win_host = host - start;
 	hot->win_len = len;
-	hot->win_fast = len > 7 ? len - 7 : 0;
-	/* neighbouring pages do not share slots, nor do pages 4 KiB * 2^n apart */
-	hot->win_salt = (hot->win_host >> 12) * 1237;
+	hot->win_fast = len >= RVM_ROW_BYTES ? len - RVM_ROW_BYTES + 1 : 0;
+	/* pages at whatever distance from each other meet in a few places at most */
+	hot->win_salt = (hot->win_host >> 12) * 40503;
 	return true;
 }
 
@@ -186,32 +173,94 @@ static bool next_page(struct rvm_insn *insn, u8 *bytes, u32 *n)
 	return true;
 }
 
-/* @n bytes, RVM_INSN_MAX at most, which are mostly that many: then two loads will do. */
-static bool read_code(u64 host, u8 *bytes, u32 n)
+/*
+ * Does the row go on behind this instruction?  It neither stores, which may
+ * change what follows, nor does anything that is looked at between two
+ * instructions; and RIP goes to the next one, or it returns RVM_X_JUMPED.
+ */
+static bool row_goes_on(const struct rvm_decoded *d)
 {
-	u64 low, high;
-
-	if (unlikely(n < RVM_INSN_MAX))
-		return rvm_host_read(host, bytes, n);
-	if (!rvm_host_load(host, &low, 8) || !rvm_host_load(host + RVM_INSN_MAX - 8, &high, 8))
+	switch (d->op) {
+	case RVM_OP_CMP: case RVM_OP_TEST: case RVM_OP_JCC: case RVM_OP_NOP:
+		return true;
+	case RVM_OP_MOV: case RVM_OP_MOVZX: case RVM_OP_MOVSX: case RVM_OP_LEA:
+	case RVM_OP_BSWAP: case RVM_OP_CMOV: case RVM_OP_SETCC: case RVM_OP_POP:
+	case RVM_OP_ADD: case RVM_OP_OR: case RVM_OP_ADC: case RVM_OP_SBB: case RVM_OP_AND:
+	case RVM_OP_SUB: case RVM_OP_XOR: case RVM_OP_INC: case RVM_OP_DEC: case RVM_OP_NEG:
+	case RVM_OP_NOT: case RVM_OP_IMUL2:
+	case RVM_OP_ROL: case RVM_OP_ROR: case RVM_OP_RCL: case RVM_OP_RCR:
+	case RVM_OP_SHL: case RVM_OP_SHR: case RVM_OP_SAL: case RVM_OP_SAR:
+	case RVM_OP_SHLD: case RVM_OP_SHRD:
+		return d->opnd[0].kind == RVM_K_REG;
+	case RVM_OP_MUL: case RVM_OP_IMUL: case RVM_OP_DIV: case RVM_OP_IDIV:
+	case RVM_OP_CBW: case RVM_OP_CWD:
+		return true;
+	default:
 		return false;
-	memcpy(bytes, &low, 8);
-	memcpy(bytes + RVM_INSN_MAX - 8, &high, 8);
-	return true;
+	}
+}
+
+static void keep_row(struct rvm_row *row, const u8 *bytes, u32 n, u32 span)
+{
+	u64 two[2] = { 0 };
+	u32 i;
+
+	memcpy(two, bytes, span);
+	for (i = 0; i < 2; i++) {
+		u32 part = span < 8 * i ? 0 : span - 8 * i < 8 ? span - 8 * i : 8;
+
+		row->want[i] = two[i];
+		row->mask[i] = part ? ~0ull >> (64 - 8 * part) : 0;
+	}
+	row->n = n;
+	row->span = span;
+}
+
+/* At most @max instructions from the first of the @n @bytes.  RVM_DECODE_*. */
+static int make_row(const struct rvm_insn *insn, struct rvm_row *row, const u8 *bytes, u32 n,
+		    u32 max)
+{
+	u32 span = 0, nr = 0;
+	int rc;
+
+	row->n = 0;
+	do {
+		struct rvm_row_insn *i = &row->insn[nr];
+
+		rc = rvm_insn_decode(bytes + span, n - span, insn->hot.win_mode, &i->d);
+		if (rc != RVM_DECODE_OK)
+			break;
+		i->fn = pick(&i->d);
+		i->at = span;
+		i->nr = nr++;
+		span += i->d.len;
+	} while (nr < max && span < n && row_goes_on(&row->insn[nr - 1].d));
+	if (!nr)
+		return rc;
+	keep_row(row, bytes, nr, span);
+	return RVM_DECODE_OK;
+}
+
+/* Are the row's bytes these, of which @n are there? */
+static bool row_is(const struct rvm_row *row, const u64 *two, u32 n)
+{
+	return row->n && row->span <= n && (two[0] & row->mask[0]) == row->want[0] &&
+	       (two[1] & row->mask[1]) == row->want[1];
 }
 
 /*
- * An entry for the instruction at RIP where the loop did not find it: another
- * page, more than eight bytes, the end of a page, or not decoded yet.  NULL
- * where fetching ended in something else, which is in hot->rc.
+ * The row for RIP where the loop did not find it: another page, the end of a page,
+ * another row in its place, or not decoded yet.  A row that loses its place to
+ * another one gets a second one, where nobody but this function looks.  NULL where
+ * fetching ended in something else, which is in hot->rc.
  */
-static struct rvm_cached_insn *find(struct rvm_insn *insn)
+static struct rvm_row *find(struct rvm_insn *insn)
 {
 	struct rvm_hot *hot = &insn->hot;
-	u64 off = insn->cpu->rip - hot->win_rip;
-	u8 bytes[RVM_INSN_MAX];
-	struct rvm_cached_insn *e;
-	u32 n;
+	u64 off = insn->cpu->rip - hot->win_rip, two[2] = { 0 };
+	u8 *bytes = (u8 *)two;
+	struct rvm_row *row, *second;
+	u32 n = RVM_ROW_BYTES, max = RVM_ROW_MAX;
 	int rc;
 
 	if (off >= hot->win_len) {
@@ -219,66 +268,95 @@ static struct rvm_cached_insn *find(struct rvm_insn *insn)
 			goto uncached;
 		off = insn->cpu->rip - hot->win_rip;
 	}
-	n = hot->win_len - off < RVM_INSN_MAX ? hot->win_len - off : RVM_INSN_MAX;
-	if (!read_code(hot->win_host + off, bytes, n))
-		goto uncached;
-	e = slot(hot, off);
+	if (likely(off < hot->win_fast)) {
+		if (!rvm_host_load16(hot->win_host + off, &two[0], &two[1]))
+			goto uncached;
+	} else {
+		n = hot->win_len - off < RVM_INSN_MAX ? hot->win_len - off : RVM_INSN_MAX;
+		if (!rvm_host_read(hot->win_host + off, bytes, n))
+			goto uncached;
+	}
+	row = place(hot, off);
+	second = place(hot, off ^ (hot->win_mask / 2 + 1));
 again:
-	if (e->d.len && e->d.len <= n && !memcmp(e->bytes, bytes, e->d.len))
-		return e;
+	if (row_is(row, two, n))
+		return row;
+	if (row_is(second, two, n))
+		return second;
 	insn->counts.decode++;
-	rc = rvm_insn_decode(bytes, n, hot->win_mode, &e->d);
+	if (row->n)
+		*second = *row;
+	rc = make_row(insn, row, bytes, n, max);
 	if (rc == RVM_DECODE_OK)
-		return fill(e, bytes);
-	rvm_cached_spoil(e);
+		return row;
+	/* Only the one that crosses: what follows it is on the other page. */
+	max = 1;
 	if (rc == RVM_DECODE_MORE && next_page(insn, bytes, &n))
 		goto again;
 uncached:
 	/* Fetching says what is wrong, if anything is. */
 	insn->counts.uncached++;
-	e = &insn->cache->odd;
-	hot->rc = rvm_insn_fetch_decode_to(insn, &e->d);
-	return hot->rc ? NULL : fill(e, insn->bytes);
-}
-
-/* The instruction at RIP.  RVM_INSN_OK, RVM_X_DONE, or a result that ends the run. */
-static __always_inline int exec_cached(struct rvm_insn *insn, struct rvm_cpu *cpu,
-				       struct rvm_hot *hot)
-{
-	u64 off = cpu->rip - hot->win_rip, bytes;
-	struct rvm_cached_insn *e = slot(hot, off);
-	int rc;
-
-	if (unlikely(off >= hot->win_fast || !rvm_host_load(hot->win_host + off, &bytes, 8) ||
-		     (bytes & e->mask) != e->want)) {
-		e = find(insn);
-		if (unlikely(!e))
-			return hot->rc;
-	}
-	rc = e->fn(insn, &e->d);
-	if (likely(!rc)) {
-		cpu->rip = (cpu->rip + e->d.len) & hot->rip_mask;
-		return RVM_INSN_OK;
-	}
-	if (likely(rc == RVM_X_JUMPED))
-		return RVM_INSN_OK;
-	if (rc != RVM_X_DONE)
-		keep_bytes(insn, e);
-	return rc;
+	row = &insn->cache->odd;
+	hot->rc = rvm_insn_fetch_decode_to(insn, &row->insn[0].d);
+	if (hot->rc)
+		return NULL;
+	row->insn[0].fn = pick(&row->insn[0].d);
+	keep_row(row, insn->bytes, 1, row->insn[0].d.len);
+	return row;
 }
 
 /*
  * Plain instructions as many as there are.  RF and the shadow are clear, so
- * nobody has to clear them.
+ * nobody has to clear them.  RVM_INSN_OK, RVM_X_DONE, or a result that ends the run.
  */
 static int loop(struct rvm_insn *insn)
 {
 	struct rvm_cpu *const cpu = insn->cpu;
 	struct rvm_hot *const hot = &insn->hot;
+	const u64 rip_mask = hot->rip_mask;
+	const struct rvm_row_insn *i;
+	const struct rvm_row *row;
+	u64 rip, off, low, high;
+	s32 n;
+	int rc;
 
-	while (likely(--insn->left >= 0))
-		TRY(exec_cached(insn, cpu, hot));
-	insn->left = 0;
+	while (likely(insn->left > 0)) {
+		rip = cpu->rip;
+		off = rip - hot->win_rip;
+		row = place(hot, off);
+		if (unlikely(off >= hot->win_fast ||
+			     !rvm_host_load16(hot->win_host + off, &low, &high) ||
+			     (((low & row->mask[0]) ^ row->want[0]) |
+			      ((high & row->mask[1]) ^ row->want[1])) || !row->n)) {
+			row = find(insn);
+			if (unlikely(!row)) {
+				insn->left--;
+				return hot->rc;
+			}
+		}
+		n = row->n;
+		if (unlikely(n > insn->left))
+			n = insn->left;
+		/* All of the row; what is not executed is given back. */
+		insn->left -= n;
+		for (i = row->insn;; i++) {
+			rc = i->fn(insn, &i->d);
+			if (rc)
+				break;
+			rip = (rip + i->d.len) & rip_mask;
+			cpu->rip = rip;
+			if (!--n)
+				break;
+		}
+		if (!n)
+			continue;
+		insn->left += n - 1;
+		if (likely(rc == RVM_X_JUMPED))
+			continue;
+		if (rc != RVM_X_DONE)
+			keep_bytes(insn, i);
+		return rc;
+	}
 	return RVM_INSN_OK;
 }
 
@@ -288,10 +366,26 @@ static int loop(struct rvm_insn *insn)
  */
 static int one(struct rvm_insn *insn)
 {
+	struct rvm_cpu *cpu = insn->cpu;
+	const struct rvm_row_insn *i;
+	struct rvm_row *row;
+	int rc;
+
 	insn->left--;
-	TRY(exec_cached(insn, insn->cpu, &insn->hot));
-	insn->cpu->rflags &= ~RVM_FL_RF;
-	insn->cpu->int_shadow = 0;
+	row = find(insn);
+	if (!row)
+		return insn->hot.rc;
+	i = row->insn;
+	rc = i->fn(insn, &i->d);
+	if (!rc) {
+		cpu->rip = (cpu->rip + i->d.len) & insn->hot.rip_mask;
+	} else if (rc != RVM_X_JUMPED) {
+		if (rc != RVM_X_DONE)
+			keep_bytes(insn, i);
+		return rc;
+	}
+	cpu->rflags &= ~RVM_FL_RF;
+	cpu->int_shadow = 0;
 	return RVM_INSN_OK;
 }
 

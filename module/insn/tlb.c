@@ -10,35 +10,29 @@
 #define HOT_CR0		(RVM_CR0_PG | RVM_CR0_WP)
 
 /* Without a cache every lookup ends here. */
-static const struct rvm_tlb_entry nothing;
+static const struct rvm_tlb_entry nothing[RVM_TLB_SIZE];
 
-size_t rvm_insn_cache_size(u32 decoded)
+static size_t row_bytes(u32 rows)
 {
-	return sizeof(struct rvm_insn_cache) + 3 * (size_t)decoded * sizeof(struct rvm_cached_insn);
+	return (2 * (size_t)rows + rows / 8) * sizeof(struct rvm_row);
 }
 
-void rvm_cached_spoil(struct rvm_cached_insn *e)
+size_t rvm_insn_cache_size(u32 rows)
 {
-	e->want = ~0ull;
-	e->mask = 0;
-	e->d.len = 0;
+	return sizeof(struct rvm_insn_cache) + row_bytes(rows);
 }
 
 static void forget_decoded(struct rvm_insn_cache *c)
 {
-	u32 i;
-
-	for (i = 0; i < 3 * c->decoded; i++)
-		rvm_cached_spoil(&c->insn[i]);
+	memset(c->row, 0, row_bytes(c->rows));
 }
 
-void rvm_insn_cache_init(struct rvm_insn *insn, void *mem, u32 decoded)
+void rvm_insn_cache_init(struct rvm_insn *insn, void *mem, u32 rows)
 {
 	insn->cache = mem;
-	memset(mem, 0, rvm_insn_cache_size(decoded));
+	memset(mem, 0, rvm_insn_cache_size(rows));
 	insn->cache->gen = 1;
-	insn->cache->decoded = decoded;
-	forget_decoded(insn->cache);
+	insn->cache->rows = rows;
 	memset(&insn->hot, 0, sizeof(insn->hot));
 	insn->hot.win_mode = ~0u;
 }
@@ -140,6 +134,18 @@ static void hot_segments(struct rvm_hot *hot, const struct rvm_cpu *cpu, bool co
 	}
 }
 
+static bool flat(const struct rvm_hot *hot, u32 seg)
+{
+	return !hot->seg[seg].base && hot->seg[seg].rlim > 0xffffffff &&
+	       hot->seg[seg].wlim > 0xffffffff;
+}
+
+static void choose_rows(struct rvm_hot *hot, struct rvm_insn_cache *c, u32 size)
+{
+	hot->win_mask = (size == RVM_DEC_16 ? c->rows / 8 : c->rows) - 1;
+	hot->win_rows = c->row + (size == RVM_DEC_32 ? 0 : size == RVM_DEC_64 ? 1 : 2) * c->rows;
+}
+
 void rvm_hot_refresh(struct rvm_insn *insn)
 {
 	const struct rvm_cpu *cpu = insn->cpu;
@@ -152,9 +158,11 @@ void rvm_hot_refresh(struct rvm_insn *insn)
 	hot->gla_mask = code64 ? ~0ull : 0xffffffff;
 	hot->rip_mask = code64 ? ~0ull : 0xffffffff;
 	hot_segments(hot, cpu, code64, insn->intel);
+	hot->flat = flat(hot, RVM_DS) && flat(hot, RVM_ES) && flat(hot, RVM_SS);
+	hot->flat_stack = hot->flat && (cpu->seg[RVM_SS].attr & RVM_SEG_DB);
 	if (!c) {
-		hot->tlb = &nothing;
-		hot->tlb_mask = 0;
+		hot->tlb = nothing;
+		hot->tlb_off = true;
 		hot->tlb_gen = 1;
 		return;
 	}
@@ -177,19 +185,19 @@ void rvm_hot_refresh(struct rvm_insn *insn)
 			forget_decoded(c);
 		hot->win_ctx = ctx;
 		hot->win_mode = mode;
-		hot->win_slots = c->insn + (mode & RVM_DEC_SIZE) * c->decoded;
-		hot->win_mask = c->decoded - 1;
+		choose_rows(hot, c, mode & RVM_DEC_SIZE);
 		hot->win_base = cs->base;
 		hot->win_limit = cs->limit;
 		hot->win_len = 0;
 		hot->win_fast = 0;
 	}
 	hot->tlb_gen = c->gen;
-	if (unlikely(insn->watch_data || aligned_only(cpu))) {
-		hot->tlb = &nothing;
-		hot->tlb_mask = 0;
-	} else {
-		hot->tlb = c->tlb[ctx];
-		hot->tlb_mask = (RVM_TLB_SIZE - 1) * sizeof(*hot->tlb);
-	}
+	hot->tlb_off = insn->watch_data || aligned_only(cpu);
+	hot->tlb = unlikely(hot->tlb_off) ? nothing : c->tlb[ctx];
+}
+
+bool rvm_hot_addr_bounded(const struct rvm_insn *insn, u32 seg, u32 ea, u32 len, u32 kind,
+			  u64 *host)
+{
+	return rvm_hot_addr(insn, seg, ea, len, kind, host);
 }

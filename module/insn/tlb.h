@@ -43,34 +43,45 @@ struct rvm_tlb_entry {
 };
 
 /*
- * A decoded instruction.  What a decode depends on, the bytes and the mode, is
- * compared each time with what is in memory now: one load and a comparison
+ * Decoded instructions.  What a decode depends on, the bytes and the mode, is
+ * compared each time with what is in memory now: two loads and comparisons
  * under a mask, for the instruction is where RIP points.  That is exact against
  * every writer there is (the instruction before, another vCPU, the client's
  * DMA, another mapping of the page), without write protection, tracking or
  * notification; and it makes any place in the cache good enough, as long as code
  * of different sizes does not meet.
+ *
+ * Sixteen bytes mostly hold several instructions.  A *row* is as many of them as run
+ * one after the other and store nothing, but for the last one: one comparison
+ * vouches for them all.
  */
-struct rvm_cached_insn {
+#define RVM_ROW_BYTES	16
+#define RVM_ROW_MAX	5
+
+/* @at: its place in the row's bytes; @nr: and in the row */
+struct rvm_row_insn {
 	rvm_exec_fn fn;
-	u64 want, mask;		/* the first bytes, and which of eight these are */
-	u8 bytes[16];		/* d.len of them; the rest is zero */
 	struct rvm_decoded d;
-} __attribute__((__aligned__(128)));
+	u8 at, nr;
+} __attribute__((__aligned__(64)));
+
+/* @want, @mask: the bytes, and which of sixteen these are: @span; @n: 0 for none */
+struct rvm_row {
+	u64 want[2], mask[2];
+	u8 n, span;
+	struct rvm_row_insn insn[RVM_ROW_MAX];
+} __attribute__((__aligned__(64)));
 
 struct rvm_insn_cache {
 	struct rvm_tlb_entry tlb[RVM_TLB_CONTEXTS][RVM_TLB_SIZE];
-	struct rvm_cached_insn odd;	/* one that could not be kept */
+	struct rvm_row odd;		/* one that could not be kept */
 	u32 gen;
-	u32 decoded;			/* instructions for each code size: a power of two */
-	struct rvm_cached_insn insn[];	/* three times that, by RVM_DEC_SIZE */
+	u32 rows;			/* of 32-bit and 64-bit code each: a power of two */
+	struct rvm_row row[];		/* for these two, and an eighth for 16-bit code */
 };
 
 /* Derive insn->hot from insn->cpu. */
 void rvm_hot_refresh(struct rvm_insn *insn);
-
-/* Make an entry never hit: the comparison is (bytes & mask) == want. */
-void rvm_cached_spoil(struct rvm_cached_insn *e);
 
 /* The general execute function of an enum rvm_op, or NULL. */
 rvm_exec_fn rvm_exec_of(u32 op);
@@ -103,7 +114,8 @@ static __always_inline bool rvm_hot_lookup(const struct rvm_insn *insn, u64 gla,
 	const struct rvm_tlb_entry *e;
 
 	BUILD_BUG_ON(sizeof(*e) != 32);
-	e = (const void *)((const u8 *)hot->tlb + (gla >> 7 & hot->tlb_mask));
+	e = (const void *)((const u8 *)hot->tlb +
+			   (gla >> 7 & (RVM_TLB_SIZE - 1) * sizeof(*e)));
 	if (unlikely(!rvm_tlb_match(e, gla, len, kind, hot->tlb_gen)))
 		return false;
 	*host = gla + e->add;
@@ -120,6 +132,18 @@ static __always_inline bool rvm_hot_addr(const struct rvm_insn *insn, u32 seg, u
 	if (unlikely(ea + len - 1 >= lim))
 		return false;
 	return rvm_hot_lookup(insn, (ea + hot->seg[seg].base) & hot->gla_mask, len, kind, host);
+}
+
+/* The same for DS, ES or SS and 32-bit offsets, which are mostly flat. */
+bool rvm_hot_addr_bounded(const struct rvm_insn *insn, u32 seg, u32 ea, u32 len, u32 kind,
+			  u64 *host);
+
+static __always_inline bool rvm_hot_addr32(const struct rvm_insn *insn, u32 seg, u32 ea, u32 len,
+					   u32 kind, u64 *host)
+{
+	if (likely(insn->hot.flat))
+		return rvm_hot_lookup(insn, ea, len, kind, host);
+	return rvm_hot_addr_bounded(insn, seg, ea, len, kind, host);
 }
 
 static __always_inline bool rvm_hot_load(const struct rvm_insn *insn, u32 seg, u64 ea, u32 size,

@@ -612,6 +612,128 @@ static void locked(void)
 	result("locked_in_two_threads");
 }
 
+/*
+ * Code that goes on for long: cells of eight bytes, each a few instructions that
+ * work in registers, branch to other cells of this page or jump to those of any, load,
+ * store, or change an immediate in another cell.  Three pages of it do not fit into
+ * the cache together.
+ */
+static void cell(u64 *r, u32 at, u32 data_at)
+{
+	static const u8 kinds[][8] = {
+		{ 0xb8, 0, 0, 0, 0, 0x83, 0xc2, 0 },			/* mov $,%eax; add $,%edx */
+		{ 0x01, 0xc3, 0x89, 0xd8, 0x48, 0xff, 0xc1, 0x90 },	/* add; mov; inc; nop */
+		{ 0x0f, 0x90, 0xc2, 0x0f, 0x40, 0xc6, 0x29, 0xd1 },	/* setcc; cmov; sub */
+		{ 0x70, 0, 0x48, 0x8b, 0x06, 0x48, 0x01, 0xc2 },	/* jcc; mov (%rsi); add */
+		{ 0xe9, 0, 0, 0, 0, 0x90, 0x90, 0x90 },			/* jmp */
+		{ 0x88, 0x8f, 0, 0, 0, 0, 0x90, 0x90 },			/* mov %cl,x(%rdi) */
+		{ 0x48, 0x89, 0x06, 0x48, 0x8d, 0x44, 0x18, 0x05 },	/* mov (%rsi); lea */
+	};
+	u32 kind = rnd(r) % ARRAY_SIZE(kinds), x = rnd(r) >> 32, to;
+	u8 *p = &code[at];
+
+	memcpy(p, kinds[kind], 8);
+	switch (kind) {
+	case 0:
+		memcpy(p + 1, &x, 4);
+		p[7] = x >> 3;
+		break;
+	case 2:
+		p[1] |= x & 15;
+		p[4] |= x >> 4 & 15;
+		break;
+	case 3:
+		p[0] |= x & 15;
+		to = (at & ~0xfffu) + (x >> 4 & 0xff8);
+		if (to - at + 0x70 < 0xe0)
+			p[1] = to - at - 2;
+		break;
+	case 4:
+		to = x % LEN & ~7u;
+		to -= at + 5;
+		memcpy(p + 1, &to, 4);
+		break;
+	case 5:
+		/* an immediate in one of the next cells, or data */
+		to = at + 8 + 8 * (x >> 4 & 1);
+		to = to < LEN && code[to] == 0xb8 ? to + 1 + (x & 3) : data_at;
+		memcpy(p + 2, &to, 4);
+		break;
+	}
+}
+
+static void rows(void)
+{
+	static u8 code0[LEN], stepped_code[LEN], stepped_data[LEN];
+	struct rvm_cpu stepped;
+	u32 i, k, at, done, budget;
+	u64 r = seed * 77 + 1;
+	int rc = 0;
+
+	for (i = 0; i < 300 && all; i++) {
+		u64 rdi = i & 1 ? CODE : ALIAS;
+
+		START(0x90);
+		for (at = LEN; at;)
+			cell(&r, at -= 8, DATA - rdi);
+		memcpy(&code[LEN - 8], "\xe9\x03\xd0\xff\xff", 5);	/* jmp to the first */
+		memcpy(code0, code, LEN);
+		w.cpu.gpr[RVM_RDI] = rdi;
+		w.insn.cache = NULL;
+		for (k = 0; k < 3000 && !rc; k++)
+			rc = rvm_insn_step(&w.insn);
+		CHECK(!rc);
+		stepped = w.cpu;
+		memcpy(stepped_code, code, LEN);
+		memcpy(stepped_data, data, LEN);
+
+		START(0x90);
+		memcpy(code, code0, LEN);
+		w.cpu.gpr[RVM_RDI] = rdi;
+		for (k = 0; k < 3000 && !rc; k += done) {
+			budget = rnd(&r) & 1 ? 1 + rnd(&r) % 9 : 3000;
+			rc = rvm_insn_run(&w.insn, budget < 3000 - k ? budget : 3000 - k, &done);
+		}
+		CHECK(!rc);
+		CHECK(!memcmp(&stepped, &w.cpu, sizeof(stepped)));
+		CHECK(!memcmp(stepped_code, code, LEN));
+		CHECK(!memcmp(stepped_data, data, LEN));
+	}
+	if (!all)
+		printf("# seed %llu, code %u\n", (unsigned long long)seed, i - 1);
+	result("rows_as_stepped");
+}
+
+/* Where a row of several instructions ends before its end. */
+static void row_ends(void)
+{
+	u32 done;
+
+	/* mov $1,%eax; mov (%rbx),%ecx; mov $2,%eax: the second faults */
+	START(0xb8, 1, 0, 0, 0, 0x8b, 0x0b, 0xb8, 2, 0, 0, 0);
+	w.cpu.gpr[RVM_RBX] = DATA;
+	CHECK(run(3) == RVM_INSN_OK && w.cpu.gpr[RVM_RAX] == 2 && w.cpu.rip == CODE + 12);
+	w.cpu.rip = CODE;
+	w.cpu.gpr[RVM_RBX] = 0xdead0000;
+	CHECK(rvm_insn_run(&w.insn, 100, &done) == RVM_INSN_FAULT && done == 1 &&
+	      w.cpu.gpr[RVM_RAX] == 1 && w.cpu.rip == CODE + 5 && w.insn.len == 2 &&
+	      w.insn.bytes[0] == 0x8b && w.insn.bytes[1] == 0x0b);
+	/* the budget ends within it */
+	w.cpu.rip = CODE;
+	w.cpu.gpr[RVM_RBX] = DATA;
+	CHECK(rvm_insn_run(&w.insn, 2, &done) == RVM_INSN_OK && done == 2 &&
+	      w.cpu.gpr[RVM_RAX] == 1 && w.cpu.rip == CODE + 7);
+	/* test %eax,%eax; jne 1f; inc %ecx; inc %ecx; 1: hlt, not taken and taken */
+	START(0x85, 0xc0, 0x75, 0x04, 0xff, 0xc1, 0xff, 0xc1, 0xf4);
+	CHECK(rvm_insn_run(&w.insn, 100, &done) == RVM_INSN_HALT && done == 5 &&
+	      w.cpu.gpr[RVM_RCX] == 2);
+	w.cpu.rip = CODE;
+	w.cpu.gpr[RVM_RAX] = 1;
+	CHECK(rvm_insn_run(&w.insn, 100, &done) == RVM_INSN_HALT && done == 3 &&
+	      w.cpu.gpr[RVM_RCX] == 2 && w.cpu.rip == CODE + 9);
+	result("row_ends_early");
+}
+
 int main(int argc, char **argv)
 {
 	int c;
@@ -624,7 +746,7 @@ int main(int argc, char **argv)
 		else
 			return 2;
 	}
-	printf("KTAP version 1\n1..12\n");
+	printf("KTAP version 1\n1..14\n");
 	CHECK(same(cases));
 	printf("# seed %llu: %llu steps, %llu faults; %llu decoded, %llu pages mapped\n",
 	       (unsigned long long)seed, (unsigned long long)executed, (unsigned long long)faults,
@@ -641,6 +763,8 @@ int main(int argc, char **argv)
 	strings_down();
 	strings_meet();
 	locked();
+	rows();
+	row_ends();
 	free(w.cache);
 	return failed;
 }

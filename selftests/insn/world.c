@@ -435,14 +435,14 @@ void world_init(struct world *w)
 }
 
 /* Few, for a new world makes all of them anew. */
-#define DECODED	4096
+#define ROWS	1024
 
 void world_cache(struct world *w, bool on)
 {
 	if (on && !w->cache)
-		w->cache = aligned_alloc(0x1000, (rvm_insn_cache_size(DECODED) + 0xfff) & ~0xfffull);
+		w->cache = aligned_alloc(0x1000, (rvm_insn_cache_size(ROWS) + 0xfff) & ~0xfffull);
 	if (on)
-		rvm_insn_cache_init(&w->insn, w->cache, DECODED);
+		rvm_insn_cache_init(&w->insn, w->cache, ROWS);
 	else
 		w->insn.cache = NULL;
 }
