@@ -86,6 +86,10 @@ demo: packages
 check: packages
 	$(Q)$(LAB) check $(TESTS)
 
+# What takes too long for every day.
+check-long: packages
+	$(Q)$(LAB) check --long $(TESTS)
+
 # Tests of the instruction core beyond those of "make check", on this machine's CPU.
 fuzz-insn: packages
 	$(Q)$(MAKE) -s --no-print-directory -C selftests/insn OUTPUT=$(CURDIR)/build/insn fuzz
@@ -129,6 +133,7 @@ help:
 	@echo 'make demo            boot unmodified Debian guests; MODE=svm GUEST=686|686-pae|amd64'
 	@echo '                     NONCE=text choose one'
 	@echo 'make check           all tests; TESTS="name ..." some of them'
+	@echo 'make check-long      the tests that take half an hour: 686 guests on interp'
 	@echo "make fuzz-insn       the interpreter beside this machine's own CPU, in user mode:"
 	@echo '                     12 million random cases; SEED=, CASES=, PROCS= choose'
 	@echo 'make coverage-insn   what the tests of the instruction core reach (part of make check)'
@@ -141,5 +146,5 @@ help:
 	@echo
 	@echo 'V=1 shows the commands.  selftests/lab/README.md explains the lab.'
 
-.PHONY: all need_kdir farm module launcher selftests install install-dkms uninstall packages demo check \
+.PHONY: all need_kdir farm module launcher selftests install install-dkms uninstall packages demo check check-long \
 	fuzz-insn coverage-insn bench lab-shell lab-update dkms-test clean distclean help

@@ -213,21 +213,22 @@ def _wanted(name, patterns):
     return not patterns or any(fnmatch.fnmatch(name, p) for p in patterns)
 
 
-def check(patterns):
-    """Run all tests, or those whose names match.  Returns the exit status."""
+def check(patterns, long=False):
+    """Run all tests, or those whose names match: the long ones, or all the others.
+    Returns the exit status."""
     started = time.monotonic()
-    host_side = [entry for entry in HOST_SIDE if _wanted(entry[0], patterns)]
-    say("building launcher, selftests and host-side tests")
+    host_side = [entry for entry in HOST_SIDE if not long and _wanted(entry[0], patterns)]
+    say("building launcher, selftests" + (" and host-side tests" if not long else ""))
     build.launcher()
     for _, folder, target in HOST_SIDE:
-        if target:
+        if target and not long:
             build.make("-C", folder, target)
     tests, hosts = table.load(build.selftests())
-    tests = [t for t in tests if _wanted(t.name, patterns)]
+    tests = [t for t in tests if t.long == long and _wanted(t.name, patterns)]
     if any(hosts[t.host].options.modules != "kvm-amd" for t in tests):
         build.module()
     groups = list(enumerate(table.batches(tests, hosts), 1))
-    with_dkms = _wanted("dkms", patterns)
+    with_dkms = not long and _wanted("dkms", patterns)
     if not host_side and not tests and not with_dkms:
         raise LabError(f"no test matches {' '.join(patterns)}")
     report = ktap.Report(len(host_side) + len(tests) + len(groups) + with_dkms)

@@ -121,7 +121,7 @@ def _demo(_args):
 
 
 def _check(args):
-    return check.check(args.tests)
+    return check.check(args.tests, args.long)
 
 
 def _bench(args):
@@ -162,6 +162,8 @@ def _parser():
     figures.set_defaults(call=_bench)
     test = commands.add_parser("check", help="run the tests, or those whose names match")
     test.add_argument("tests", nargs="*", metavar="NAME")
+    test.add_argument("--long", action="store_true",
+                      help="the tests that take too long for every day, and no others")
     test.set_defaults(call=_check)
     return parser
 

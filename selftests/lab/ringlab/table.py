@@ -38,6 +38,7 @@ class Test:
     device: str
     deadline: float
     files: dict
+    long: bool = False		# not in "make check", but in "make check-long"
     nonce: str = dataclasses.field(default_factory=guest.nonce)
 
     def job(self):
@@ -99,11 +100,11 @@ def _expand(entry, programs):
     if len(kinds) != 1:
         raise LabError(f"tests.toml: {entry.get('name')}: wants exactly one of {KINDS}")
     kind = kinds[0]
-    unknown = set(entry) - {"name", "host", "deadline", "device", "files", kind}
+    unknown = set(entry) - {"name", "host", "deadline", "device", "files", "long", kind}
     if unknown:
         raise LabError(f"tests.toml: {entry['name']}: unknown words {sorted(unknown)}")
     base = {"host": entry["host"], "kind": kind, "device": entry.get("device", ""),
-            "deadline": entry["deadline"]}
+            "deadline": entry["deadline"], "long": entry.get("long", False)}
     if kind == "program":
         for path in programs:
             if fnmatch.fnmatch(path.name, entry["program"]):
