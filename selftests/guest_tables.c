@@ -256,10 +256,367 @@ static void random_tables(void)
 	random_tables_in(MODE_LONG, 6);
 }
 
+/* ---- tables that map themselves ------------------------------------------------- */
+
+#define X	0x50000u	/* the page whose entry changes */
+#define MARKED	0x100000u	/* pages with their number in them */
+#define MARKS	64
+
+/* EBX: where the entry for ESI is mapped; EDX: what is written there; EBP: the mark. */
+GUEST_ALL(remap,
+	  "1: mov %edx, (%ebx)\n"
+	  "invlpg (%esi)\n"
+	  "mov (%esi), %eax\n"
+	  "cmp %eax, %ebp\n"
+	  "jne 2f\n"
+	  "add $0x1000, %edx\n"
+	  "inc %ebp\n"
+	  "dec %ecx\n"
+	  "jnz 1b\n"
+	  "2: hlt\n");
+/* addresses of 64 bits */
+GUEST(remap64, 64,
+      "1: mov %edx, (%rbx)\n"
+      "invlpg (%rsi)\n"
+      "mov (%rsi), %eax\n"
+      "cmp %eax, %ebp\n"
+      "jne 2f\n"
+      "add $0x1000, %edx\n"
+      "inc %ebp\n"
+      "dec %ecx\n"
+      "jnz 1b\n"
+      "2: hlt\n");
+
+static void marks(struct vm *vm)
+{
+	uint32_t i;
+
+	for (i = 0; i < MARKS; i++)
+		g32(vm, MARKED + i * PG) = i;
+}
+
+static void remap_by(struct vcpu *v, uint64_t entry_at, uint64_t at)
+{
+	marks(v->vm);
+	guest_load(v->vm, G_CODE, v->mode == MODE_LONG ? remap64 : guest_for(remap, v->mode));
+	v->regs.rip = G_CODE;
+	v->regs.rbx = entry_at;
+	v->regs.rsi = at;
+	v->regs.rdx = MARKED | 7;
+	v->regs.rcx = MARKS;
+	v->regs.rbp = 0;
+	set_regs(v);
+	run_to_hlt(v);
+	EXPECT_EQ(v->regs.rcx, 0);
+	EXPECT_EQ(v->regs.rbp, MARKS);
+}
+
+static void self_mapped(void)
+{
+	struct vcpu *v = guest_start_all(MODE_LONG, remap);
+
+	g64(v->vm, G_PML4 + 511 * 8) = G_PML4 | 3;
+	remap_by(v, 0xffffff8000000000ull + X / PG * 8, X);
+	/* the directory's entry, by one turn more: it leads to the table of marks' frames */
+	EXPECT_EQ(g64(v->vm, G_PT + X / PG * 8) & ~0x60ull, (MARKED + (MARKS - 1) * PG) | 7);
+	EXPECT_EQ(g64(v->vm, G_PML4 + 511 * 8), G_PML4 | 0x23);
+
+	v = guest_start_all(MODE_PG32, remap);
+	g32(v->vm, G_PD32 + 1023 * 4) = G_PD32 | 3;
+	remap_by(v, 0xffc00000 + X / PG * 4, X);
+	EXPECT_EQ(g32(v->vm, G_PT32 + X / PG * 4) & ~0x60u, (MARKED + (MARKS - 1) * PG) | 7);
+	EXPECT_EQ(g32(v->vm, G_PD32 + 1023 * 4), G_PD32 | 0x23);
+	/* the directory as a page, at the very top: its entry 4 is a table of our own */
+	g32(v->vm, G_FREE + 4 * 1) = 0;
+	g32(v->vm, G_PD32 + 4 * 4) = G_FREE | 7;
+	set_sregs(v);
+	remap_by(v, 0xffc00000 + (16 << 10) + 4, (4 << 22) + PG);
+
+	v = guest_start_all(MODE_PAE, remap);
+	g64(v->vm, G_PD + 3 * PG + 508 * 8) = G_PD | 3;
+	remap_by(v, 0xff800000 + X / PG * 8, X);
+	EXPECT_EQ(g64(v->vm, G_PT + X / PG * 8) & ~0x60ull, (MARKED + (MARKS - 1) * PG) | 7);
+}
+
+/* ---- all entries lead to one table ------------------------------------------------- */
+
+#define ONE_P1	0x80000u
+#define ONE_P2	0x81000u
+#define ONE_P3	0x82000u
+#define ONE_DATA 0x83000u
+#define TOUCHES	3000
+
+/* Anywhere in EDX and above, a multiplier in EDI, a mask in ESI */
+GUEST(scatter64, 64,
+      "1: imul $1103515245, %rax\n add $12345, %rax\n"
+      "mov %rax, %rbx\n shl $9, %rbx\n and %rsi, %rbx\n add %rdx, %rbx\n"
+      "incl (%rbx)\n"
+      "dec %ecx\n jnz 1b\n hlt\n");
+GUEST(scatter32, 32,
+      "1: imul $1103515245, %eax\n add $12345, %eax\n"
+      "mov %eax, %ebx\n and %esi, %ebx\n add %edx, %ebx\n"
+      "incl (%ebx)\n"
+      "dec %ecx\n jnz 1b\n hlt\n");
+
+static void all_one(void)
+{
+	struct vcpu *v = guest_start(MODE_LONG, scatter64);
+	uint32_t i;
+
+	for (i = 0; i < 512; i++) {
+		g64(v->vm, ONE_P1 + i * 8) = ONE_DATA | 7;
+		g64(v->vm, ONE_P2 + i * 8) = ONE_P1 | 7;
+		g64(v->vm, ONE_P3 + i * 8) = ONE_P2 | 7;
+	}
+	for (i = 1; i < 256; i++)
+		g64(v->vm, G_PML4 + i * 8) = ONE_P3 | 7;
+	v->regs.rcx = TOUCHES;
+	v->regs.rdx = FAR_LONG + 0x10;
+	v->regs.rsi = 0x3ffffffff000ull;
+	set_regs(v);
+	run_to_hlt(v);
+	EXPECT_EQ(g32(v->vm, ONE_DATA + 0x10), TOUCHES);
+
+	v = guest_start(MODE_PG32, scatter32);
+	for (i = 0; i < 1024; i++)
+		g32(v->vm, ONE_P1 + i * 4) = ONE_DATA | 7;
+	for (i = 256; i < 1024; i++)
+		g32(v->vm, G_PD32 + i * 4) = ONE_P1 | 7;
+	v->regs.rcx = TOUCHES;
+	v->regs.rdx = 0x40000010;
+	v->regs.rsi = 0x7ffff000;
+	set_regs(v);
+	run_to_hlt(v);
+	EXPECT_EQ(g32(v->vm, ONE_DATA + 0x10), TOUCHES);
+}
+
+/* ---- another vCPU changes what is being walked ---------------------------------------- */
+
+#define STOP	0xb000u
+
+/* Until told to stop: each read gives one of two values, or faults. */
+GUEST(watch, 64,
+      "movl $1, 0xb008\n"
+      "1: mov (%rsi), %eax\n"
+      "cmp $0x11111111, %eax\n je 2f\n"
+      "cmp $0x22222222, %eax\n je 2f\n"
+      "inc %r14d\n"
+      "2: inc %r15d\n"
+      "test $7, %r15b\n jnz 3f\n invlpg (%rsi)\n"
+      "3: cmpl $0, 0xb000\n je 1b\n"
+      "invlpg (%rsi)\n"
+      "mov (%rsi), %ebx\n"
+      "hlt\n");
+/* The faulting load is behind us. */
+GUEST(watch_fault, 64, "inc %r13d\nadd $8, %rsp\nmovq $0x8000, (%rsp)\niretq\n");
+/* Two entries by turns and none, ECX times */
+GUEST(meddle, 64,
+      "2: cmpl $0, 0xb008\n je 2b\n"
+      "1: mov %rsi, (%rbx)\n mov $50, %edx\n 3: dec %edx\n jnz 3b\n"
+      "mov %rdi, (%rbx)\n mov $50, %edx\n 3: dec %edx\n jnz 3b\n"
+      "movq $0, (%rbx)\n mov $50, %edx\n 3: dec %edx\n jnz 3b\n"
+      "mov %rdi, (%rbx)\n invlpg (%rbp)\n dec %ecx\n jnz 1b\n"
+      "movl $1, 0xb000\n hlt\n");
+
+static void *run_thread(void *arg)
+{
+	struct vcpu *v = arg;
+	int r;
+
+	do
+		r = vcpu_run(v);
+	while (r == -EINTR);
+	EXPECT_EQ(r, 0);
+	EXPECT_EQ(v->run->exit_reason, KVM_EXIT_HLT);
+	return NULL;
+}
+
+/* @entry holds the path to X; @one and @two are the values it takes */
+static void meddled(uint32_t entry, uint64_t one, uint64_t two)
+{
+	struct vcpu *v = guest_start(MODE_LONG, watch), *w = vcpu_new(v->vm, 1, MODE_LONG);
+	pthread_t t[2];
+	uint32_t i;
+
+	for (i = 0; i < 512; i++)
+		g64(v->vm, 0x90000 + i * 8) = (i * PG) | 7;
+	g64(v->vm, 0x90000 + X / PG * 8) = 0x71000 | 7;
+	g32(v->vm, X) = 0x11111111;
+	g32(v->vm, 0x71000) = 0x22222222;
+	guest_load(v->vm, 0x9000, watch_fault);
+	guest_load(v->vm, 0xa000, meddle);
+	guest_handler(v->vm, MODE_LONG, PF, 0x9000);
+	v->regs.rsi = FAR_LONG + X;
+	set_regs(v);
+	g64(v->vm, G_PML4 + 8) = 0x92000 | 7;
+	g64(v->vm, 0x92000) = 0x93000 | 7;
+	g64(v->vm, 0x93000) = 0x94000 | 7;
+	g64(v->vm, 0x94000 + X / PG * 8) = X | 7;
+	w->regs.rip = 0xa000;
+	w->regs.rbx = entry;
+	w->regs.rsi = one;
+	w->regs.rdi = two;
+	w->regs.rcx = 1500;
+	w->regs.rbp = FAR_LONG + X;
+	set_regs(w);
+	ASSERT(!pthread_create(&t[0], NULL, run_thread, v));
+	ASSERT(!pthread_create(&t[1], NULL, run_thread, w));
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	get_regs(v);
+	ktap_diag("%llu reads, %llu faults", v->regs.r15, v->regs.r13);
+	EXPECT_EQ(v->regs.r14, 0);
+	EXPECT_EQ(v->regs.rbx, 0x22222222);
+	EXPECT(v->regs.r15 > 100);
+	vm_free_all();
+}
+
+static void changed_while_walked(void)
+{
+	meddled(0x94000 + X / PG * 8, X | 7, 0x71000 | 7);
+	meddled(0x93000, 0x94000 | 7, 0x90000 | 7);
+}
+
+/* ---- tables in read-only memory, and in none ------------------------------------------ */
+
+#define ROM	0x2000000u
+
+GUEST(rw64, 64, "mov (%rbx), %eax\nmov %ecx, 8(%rbx)\nmov 8(%rbx), %edx\nhlt\n");
+
+static void tables_in_rom(void)
+{
+	struct vcpu *v = guest_start(MODE_LONG, rw64);
+	uint64_t *rom = anon(4 * PG), copy[4 * 512];
+
+	rom[3] = (ROM + PG) | 7;
+	rom[512 + 5] = (ROM + 2 * PG) | 7;
+	rom[1024 + 7] = 0x55000 | 7;
+	memcpy(copy, rom, sizeof(copy));
+	ASSERT_OK(vm_slot(v->vm, 1, KVM_MEM_READONLY, ROM, 4 * PG, rom));
+	g64(v->vm, G_PML4 + 8) = ROM | 7;
+	g32(v->vm, 0x55000) = 0x1234;
+	v->regs.rbx = FAR_LONG + (3ull << 30) + (5 << 21) + (7 << 12);
+	v->regs.rcx = 0x5678;
+	set_regs(v);
+	run_to_hlt(v);
+	EXPECT_EQ(v->regs.rax, 0x1234);
+	EXPECT_EQ(v->regs.rdx, 0x5678);
+	EXPECT_EQ(g32(v->vm, 0x55008), 0x5678);
+	EXPECT_EQ(memcmp(copy, rom, sizeof(copy)), 0);
+}
+
+static void tables_nowhere(void)
+{
+	struct vcpu *v = guest_start(MODE_LONG, rw64);
+
+	g64(v->vm, G_PML4 + 8) = G_HOLE | 7;
+	v->regs.rbx = FAR_LONG;
+	set_regs(v);
+	run_to(v, KVM_EXIT_INTERNAL_ERROR);
+	get_regs(v);
+	EXPECT_EQ(v->regs.rip, G_CODE);
+	/* memory comes to be there after all */
+	ASSERT_OK(vm_slot(v->vm, 1, 0, G_HOLE, PG, anon(PG)));
+	EXPECT_EQ(run_to_vector(v), PF);
+
+	v = guest_start(MODE_LONG, rw64);
+	v->sregs.cr3 = G_HOLE;
+	set_sregs(v);
+	run_to(v, KVM_EXIT_INTERNAL_ERROR);
+}
+
+/* ---- more tables than are kept ---------------------------------------------------------- */
+
+#define MANY_AT	0x10000000ull
+#define MANY	4096u		/* tables, each of them used often: */
+#define MANY_USES 100352u	/* 196 times a directory full */
+#define MANY_PD	0x95000u
+
+/*
+ * The directory at RBX is filled with tables from RSI on, and each of the 512 used once:
+ * what is read through table n must be n modulo 64.
+ */
+GUEST(many64, 64,
+      "1: mov %rbx, %rdi\n lea 7(%rsi), %rax\n mov $512, %ebp\n"
+      "2: mov %rax, (%rdi)\n add $8, %rdi\n add $0x1000, %rax\n dec %ebp\n jnz 2b\n"
+      "mov %cr3, %rax\n mov %rax, %cr3\n"
+      "mov %r8, %rdi\n"
+      "3: mov %ebp, %eax\n and $63, %eax\n cmp %eax, (%rdi)\n jne 5f\n"
+      "add $0x200000, %rdi\n inc %ebp\n inc %edx\n cmp $512, %ebp\n jne 3b\n"
+      "add $0x200000, %rsi\n cmp %r9, %rsi\n jne 4f\n mov %r10, %rsi\n out %al, $0x10\n"
+      "4: cmp %ecx, %edx\n jne 1b\n"
+      "5: hlt\n");
+
+static uint64_t vm_stat(struct vm *vm, const char *name)
+{
+	int fd = ioctl(vm->fd, KVM_GET_STATS_FD, NULL);
+	struct kvm_stats_header h;
+	uint64_t val = ~0ull;
+	uint32_t i;
+
+	ASSERT(fd >= 0);
+	ASSERT(pread(fd, &h, sizeof(h), 0) == sizeof(h));
+	for (i = 0; i < h.num_desc; i++) {
+		char buf[sizeof(struct kvm_stats_desc) + 128];
+		struct kvm_stats_desc *d = (void *)buf;
+		size_t size = sizeof(*d) + h.name_size;
+
+		ASSERT(size <= sizeof(buf));
+		ASSERT(pread(fd, d, size, h.desc_offset + i * size) == (ssize_t)size);
+		if (!strcmp(d->name, name))
+			ASSERT(pread(fd, &val, 8, h.data_offset + d->offset) == 8);
+	}
+	close(fd);
+	return val;
+}
+
+static void many_tables(void)
+{
+	uint64_t size = (uint64_t)MANY * PG, pages, most = 0, bound = (size + G_MEM) / PG / 32 + 8;
+	struct vcpu *v = guest_start(MODE_LONG, many64);
+	uint64_t *mem = anon(size);
+	uint32_t i;
+
+	for (i = 0; i < MANY; i++)
+		mem[i * 512] = (MARKED + i % MARKS * PG) | 7;
+	ASSERT_OK(vm_slot(v->vm, 1, 0, MANY_AT, size, mem));
+	marks(v->vm);
+	g64(v->vm, G_PML4 + 8) = 0x96000 | 7;
+	g64(v->vm, 0x96000) = MANY_PD | 7;
+	v->regs.rsi = v->regs.r10 = MANY_AT;
+	v->regs.r9 = MANY_AT + size;
+	v->regs.rbx = MANY_PD;
+	v->regs.rcx = MANY_USES;
+	v->regs.r8 = FAR_LONG;
+	set_regs(v);
+	do {
+		ASSERT_EQ(vcpu_run(v), 0);
+		if (!dev_is_shadow())
+			continue;
+		pages = vm_stat(v->vm, "shadow_pages");
+		most = pages > most ? pages : most;
+	} while (v->run->exit_reason == KVM_EXIT_IO);
+	EXPECT_EQ(v->run->exit_reason, KVM_EXIT_HLT);
+	get_regs(v);
+	EXPECT_EQ(v->regs.rdx, MANY_USES);
+	if (dev_is_shadow()) {
+		ktap_diag("%llu shadow pages at most, %llu recycled, bound %llu",
+			  (unsigned long long)most,
+			  (unsigned long long)vm_stat(v->vm, "shadow_recycled"),
+			  (unsigned long long)bound);
+		EXPECT(most > 64 && most <= bound);
+		EXPECT(vm_stat(v->vm, "shadow_recycled") > MANY_USES / 2);
+	}
+	munmap(mem, size);
+}
+
 int main(void)
 {
 	static const struct ktap_case cases[] = {
-		{ "random_tables", random_tables },
+		{ "random_tables", random_tables }, { "self_mapped", self_mapped },
+		{ "all_one", all_one }, { "changed_while_walked", changed_while_walked },
+		{ "tables_in_rom", tables_in_rom }, { "tables_nowhere", tables_nowhere },
+		{ "many_tables", many_tables },
 	};
 
 	vmtest_init();

@@ -31,6 +31,9 @@
 #define SHADOW_PAGES_SHIFT	5
 #define SHADOW_PAGES_MIN	64
 
+/* Pages given up at a time when there are too many */
+#define SHADOW_RECYCLE	16
+
 static struct hlist_head *shadow_bucket(struct rvm_shadow *sh, u64 gfn)
 {
 	return &sh->hash[hash_64(gfn, SHADOW_HASH_BITS)];
@@ -326,7 +329,8 @@ static void shadow_zap_page(struct rvm_vm *vm, struct rvm_spage *sp, struct list
 	u32 i;
 
 	for (i = 0; i < 512; i++)
-		shadow_drop_entry(vm, sp, i);
+		if (sp->table[i])
+			shadow_drop_entry(vm, sp, i);
 	while ((pte = ptes_any(sp->parents)))
 		shadow_drop_entry(vm, spte_page(pte), spte_nr(pte));
 	hlist_del(&sp->hash);
@@ -564,14 +568,18 @@ void shadow_link(struct rvm_vcpu *v, u64 *pte, struct rvm_spage *child, bool *fl
 	WRITE_ONCE(*pte, link);
 }
 
-/* Make room for @pages new ones, by zapping the oldest.  mmu_lock held. */
+/* Make room for @pages new ones, by zapping the oldest: some at a time, for the flush
+ * that follows costs most.  mmu_lock held. */
 void shadow_make_room(struct rvm_vm *vm, u32 pages, struct list_head *dead)
 {
 	struct rvm_shadow *sh = vm->shadow;
+	u64 limit = READ_ONCE(sh->limit);
 	struct rvm_spage *sp, *next;
 
+	if (sh->nr_pages + pages <= limit)
+		return;
 	list_for_each_entry_safe_reverse(sp, next, &sh->pages, link) {
-		if (sh->nr_pages + pages <= READ_ONCE(sh->limit))
+		if (sh->nr_pages + pages + SHADOW_RECYCLE <= limit)
 			break;
 		if (sp->roots)
 			continue;
