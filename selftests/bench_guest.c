@@ -2,6 +2,9 @@
 /*
  * bench_guest [-t MS] [-r ROUNDS] [-l LOOP] DEVICE...: small guest programs on
  * several device nodes, side by side.
+ * bench_guest -c [-r ROUNDS] [-l LOOP] DEVICE: where the time stamp counter counts
+ * instructions (Bochs), those of the host for each of the guest's, exactly: the
+ * difference of two numbers of turns, each the least of ROUNDS.
  *
  * Each program is a loop whose instructions are known by number: so many for a
  * turn, so many around it.  A measurement is one VM that runs one loop for about
@@ -66,6 +69,15 @@ GUEST(integer32, 32, INTEGER("e"));
 #define SAME_UNTIL	12
 static const char strings[2][24] = { "the record, 1st of two", "the record, 2nd of two" };
 
+/* Moves, additions, loads, a store, a taken branch: what the interpreter is to be best at. */
+#define SIMPLE(W)							\
+	"mov $0xc000, %esi\n1: mov %ebx, %eax\nadd $3, %ecx\nmov %eax, (%" W "si)\n" \
+	"add 8(%" W "si), %ecx\nmov 8(%" W "si), %edx\nadd %edx, %ecx\ndec %ebx\njnz 1b\nhlt\n"
+#define SIMPLE_TURN	8
+
+GUEST(simple64, 64, SIMPLE("r"));
+GUEST(simple32, 32, SIMPLE("e"));
+
 /* 64 KiB, EBX times, by loads and stores as wide as a register. */
 #define SOURCE		G_FREE
 #define TARGET		0x40000u
@@ -120,6 +132,16 @@ GUEST(kernel32, 32,
 #define CALLS		(G_DATA + 0x410)	/* counted by either kernel */
 
 /* ---- setting up, and what must have come out ---------------------------------- */
+
+static void simple_setup(struct vcpu *v)
+{
+	g32(v->vm, G_DATA) = 0;
+}
+
+static bool simple_check(struct vcpu *v, uint32_t turns)
+{
+	return g32(v->vm, G_DATA) == 1 && v->regs.rcx == 3ull * turns;
+}
 
 static void integer_setup(struct vcpu *v)
 {
@@ -201,6 +223,10 @@ static const struct loop {
 	uint32_t bytes;			/* the unit, if not the instruction: so many a turn */
 	bool int_n;			/* out of ring 3, one a turn */
 } loops[] = {
+	{ "simple64", "mov, add, load, store, taken branch", &simple64, MODE_LONG,
+	  simple_setup, simple_check, SIMPLE_TURN, 2, 0, false },
+	{ "simple32", "the same, 32-bit code", &simple32, MODE_PG32,
+	  simple_setup, simple_check, SIMPLE_TURN, 2, 0, false },
 	{ "integer64", "records, strings, arithmetic, calls", &integer64, MODE_LONG,
 	  integer_setup, integer_check, INTEGER_TURN, 1, 0, false },
 	{ "integer32", "the same, 32-bit code", &integer32, MODE_PG32,
@@ -390,6 +416,66 @@ static void measure(const struct loop *l)
 	fflush(stdout);
 }
 
+/* Turns of the shorter run: two of them take less than a tick of the host's clock. */
+#define COUNT_INSNS	600
+
+/* So many turns on a vCPU that has run them before: TSC cycles. */
+static uint64_t again(const struct loop *l, struct vcpu *v, uint32_t turns)
+{
+	uint64_t cycles;
+
+	l->setup(v);
+	v->regs.rbx = turns;
+	v->regs.rcx = 0;
+	v->regs.rsp = G_STACK;
+	v->regs.rip = G_CODE;
+	set_regs(v);
+	cycles = __rdtsc();
+	run_to(v, KVM_EXIT_HLT);
+	cycles = __rdtsc() - cycles;
+	get_regs(v);
+	if ((uint32_t)v->regs.rbx)
+		FAIL("%s: not done", l->name);
+	return cycles;
+}
+
+static void count(const struct loop *l)
+{
+	uint32_t turns = COUNT_INSNS / l->turn + 1, round, k;
+	uint64_t least[2] = { ~0ull, ~0ull }, before, done;
+	struct vcpu *v = guest_start(l->mode, *l->code);
+
+	get_regs(v);
+	again(l, v, turns);
+	for (round = 0; round < rounds; round++)
+		for (k = 0; k < 2; k++) {
+			uint64_t cycles;
+
+			before = interpreted(v);
+			cycles = again(l, v, turns << k);
+			done = interpreted(v) - before;
+			if (done != instructions(l, turns << k))
+				FAIL("%s: %llu instructions by the interpreter's counter", l->name,
+				     (unsigned long long)done);
+			if (cycles < least[k])
+				least[k] = cycles;
+		}
+	printf("  %-10s %8.1f  %s\n", l->name,
+	       (double)(least[1] - least[0]) / (l->turn * turns), l->what);
+	fflush(stdout);
+	vm_free_all();
+}
+
+static void count_all(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < KTAP_COUNT(loops); i++)
+		if (only ? !strcmp(loops[i].name, only) :
+		    loops[i].turn < COUNT_INSNS && !loops[i].bytes && !loops[i].int_n)
+			count(&loops[i]);
+}
+
 static void measure_all(void)
 {
 	unsigned int i;
@@ -407,7 +493,7 @@ static int usage(void)
 {
 	unsigned int i;
 
-	fprintf(stderr, "bench_guest [-t MS] [-r ROUNDS, 1 to %d] [-l LOOP] DEVICE... (1 to %d)\n"
+	fprintf(stderr, "bench_guest [-c] [-t MS] [-r ROUNDS, 1 to %d] [-l LOOP] DEVICE... (1 to %d)\n"
 		"LOOP:", MAX_ROUNDS, MAX_DEVICES);
 	for (i = 0; i < KTAP_COUNT(loops); i++)
 		fprintf(stderr, " %s", loops[i].name);
@@ -427,10 +513,14 @@ static bool known(const char *name)
 
 int main(int argc, char **argv)
 {
+	bool counting = false;
 	int opt, fd;
 
-	while ((opt = getopt(argc, argv, "t:r:l:")) != -1) {
+	while ((opt = getopt(argc, argv, "ct:r:l:")) != -1) {
 		switch (opt) {
+		case 'c':
+			counting = true;
+			break;
 		case 't':
 			target_ms = strtoul(optarg, NULL, 10);
 			break;
@@ -465,7 +555,11 @@ int main(int argc, char **argv)
 		d->interp = dev_is_interp();
 		d->kvm = dev_is_kvm();
 	}
-	ktap_run_case(measure_all);
+	if (counting && (nr_devices != 1 || !devices[0].interp)) {
+		fprintf(stderr, "bench_guest -c: an interpreter's node, and no other\n");
+		return 2;
+	}
+	ktap_run_case(counting ? count_all : measure_all);
 	if (ktap.failed) {
 		ktap_run_case(vm_free_all);
 		return 1;

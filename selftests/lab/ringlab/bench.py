@@ -8,6 +8,9 @@ loops    small guest programs (selftests/bench_guest.c) on interp, svm and Debia
 cost     host instructions for each that the interpreter executes, counted by callgrind
          on the userspace build; no emulated host
 
+count    host instructions for each that the interpreter executes in the kernel, counted by the
+         time stamp counter of an emulated host in Bochs
+
 The emulator's clock is the wall clock: figures of different boots are not compared.
 """
 
@@ -16,7 +19,7 @@ import statistics
 import subprocess
 import textwrap
 
-from . import boot, build, guest, kernels
+from . import bochs, boot, build, guest, kernels
 from .paths import BUILD, TOP
 from .qemu import HostOptions
 from .say import LabError, say, show
@@ -175,7 +178,25 @@ def _cost(_chosen, _rounds):
         raise LabError("cost.py failed")
 
 
-ROWS = {"boot": _boot, "loops": _loops, "cost": _cost}
+def _count(_chosen, rounds):
+    """bench_guest's counts, in Bochs."""
+    build.module()
+    build.selftests()
+    for machine in bochs.MODELS:
+        options = HostOptions(machine=machine)
+        say(f"instructions of the interpreter in the kernel, counted by {machine}")
+        job = Job("count", f"exec /lab/bin/bench_guest -c -r {10 * rounds} /dev/ringvm-interp\n",
+                  LOOP_DEADLINE * rounds)
+        boot.run(options, [job], {"lab/bin/bench_guest": BUILD / "selftests/bench_guest"},
+                 watch=lambda job, line: None, log=f"bench-count-{machine}")
+        show(f"\nhost instructions for each that the interpreter executes, {machine}")
+        for line in job.output:
+            show(line)
+        if job.outcome != "pass":
+            raise LabError(f"bench_guest: {job.outcome} ({job.status})")
+
+
+ROWS = {"boot": _boot, "loops": _loops, "cost": _cost, "count": _count}
 
 
 def bench(chosen, rounds, rows):
