@@ -64,7 +64,7 @@ struct form {
 	F(sqrtss, "sqrtss (%ebx), %xmm0", 4, 0, 1, PLAIN)		\
 	F(cmpltps, "cmpltps (%ebx), %xmm0", 16, 0, 16, PLAIN)		\
 	F(pshufd, "pshufd $0x1b, (%ebx), %xmm0", 16, 0, 16, PLAIN)	\
-	F(punpcklbw, "punpcklbw (%ebx), %xmm0", 16, 0, 16, PLAIN)	\
+	F(punpckhbw, "punpckhbw (%ebx), %xmm0", 16, 0, 16, PLAIN)	\
 	F(pinsrw, "pinsrw $2, (%ebx), %xmm0", 2, 0, 1, PLAIN)		\
 	F(cvtsi2sd, "cvtsi2sdl (%ebx), %xmm0", 4, 0, 1, PLAIN)		\
 	F(cvtpi2ps, "cvtpi2ps (%ebx), %xmm0\nemms", 8, 0, 1, PLAIN)	\
