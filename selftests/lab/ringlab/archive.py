@@ -13,7 +13,7 @@ import json
 import os
 import subprocess
 
-from .paths import CACHE, locked
+from .paths import CACHE, KERNEL, locked
 from .say import LabError, say
 
 PINS = CACHE / "pins.json"
@@ -198,9 +198,23 @@ def pins():
         return have
 
 
+def _given(role):
+    """The .deb files of a role in the folder that was given, or None."""
+    patterns = {"host": ("linux-image-",), "headers": ("linux-headers-", "linux-kbuild-",
+                                                       "linux-compiler-")}
+    if not KERNEL or role not in patterns:
+        return None
+    found = sorted(path for path in KERNEL.glob("*.deb") if path.name.startswith(patterns[role]))
+    if not found:
+        raise LabError(f"RINGVM_KERNEL: no {patterns[role][0]}*.deb in {KERNEL}")
+    return found
+
+
 @functools.cache
 def debs(role):
     """Paths of the verified .deb files of a role, fetched when missing."""
+    if _given(role):
+        return _given(role)
     paths = []
     wanted = pins()[role]
     with locked(CACHE):
@@ -222,7 +236,10 @@ def debs(role):
 
 def identity(role):
     """A short word that changes whenever a role's packages change."""
-    joined = "".join(p["sha256"] for p in pins()[role])
+    if _given(role):
+        joined = "".join(f"{path.name} {path.stat().st_size}\n" for path in _given(role))
+    else:
+        joined = "".join(p["sha256"] for p in pins()[role])
     return hashlib.sha256(joined.encode()).hexdigest()[:12]
 
 

@@ -17,6 +17,8 @@ def below(*parts):
     path = BUILD.joinpath(*parts)
     path.mkdir(parents=True, exist_ok=True)
     return path
+# A folder with another kernel's packages for the emulated hosts, else None.
+KERNEL = os.environ.get("RINGVM_KERNEL") and Path(os.environ["RINGVM_KERNEL"]).absolute()
 
 
 @contextlib.contextmanager

@@ -11,6 +11,7 @@ import subprocess
 import time
 
 from . import bochs
+from .paths import KERNEL
 from .say import LabError
 
 
@@ -53,6 +54,8 @@ class HostOptions:
             word += ",-svm"
         if not self.smap:
             word += ",-smap"
+        if KERNEL:
+            word += ",-cx16"	# its flags are wrong in QEMU 7.2; kernels from 6.5 on use them
         return word
 
     def describe(self):
