@@ -475,7 +475,7 @@ enum rvm_msr_kind {
 	MSR_IGNORE,	/* reads 0, writes go nowhere */
 	MSR_PLAIN,	/* any value, kept at .off */
 	MSR_CANON,	/* kept at .off; non-canonical: #GP */
-	MSR_SIGNED,	/* kept at .off; made canonical, as the CPU's AMD half does */
+	MSR_SYSENTER,	/* kept at .off; non-canonical: #GP on Intel's CPUs alone */
 	MSR_RULED,	/* .set judges; .get, or the value at .off */
 };
 
@@ -518,9 +518,9 @@ static const struct rvm_msr rvm_msrs[] = {
 	/* 8 variable ranges, fixed ranges, write combining */
 	{ MSR_MTRRcap, MSR_MTRRcap, MSR_CONST, .val = 0x500 | RVM_MTRR_VAR },
 	{ MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_CS, MSR_PLAIN, CPU(sysenter_cs, RVM_G_MSR) },
-	{ MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_ESP, MSR_SIGNED,
+	{ MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_ESP, MSR_SYSENTER,
 		CPU(sysenter_esp, RVM_G_MSR) },
-	{ MSR_IA32_SYSENTER_EIP, MSR_IA32_SYSENTER_EIP, MSR_SIGNED,
+	{ MSR_IA32_SYSENTER_EIP, MSR_IA32_SYSENTER_EIP, MSR_SYSENTER,
 		CPU(sysenter_eip, RVM_G_MSR) },
 	{ MSR_IA32_MCG_CAP, MSR_IA32_MCG_CAP, MSR_RULED, OFF(msrs.mcg_cap) },
 	{ MSR_IA32_MCG_STATUS, MSR_IA32_MCG_STATUS, MSR_RULED, OFF(msrs.mcg_status),
@@ -688,7 +688,10 @@ int rvm_set_msr(struct rvm_vcpu *v, u32 msr, u64 val, bool host)
 		if (!rvm_canonical(val, rvm_la57(v)))
 			return 1;
 		break;
-	case MSR_SIGNED:
+	case MSR_SYSENTER:
+		/* AMD's use 32 bits of it (APM vol. 2 §6.1.2); the rest is made canonical */
+		if (v->insn.intel && !rvm_canonical(val, rvm_la57(v)))
+			return 1;
 		shift = rvm_la57(v) ? 7 : 16;
 		val = (u64)((s64)(val << shift) >> shift);
 		break;

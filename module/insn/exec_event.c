@@ -331,6 +331,7 @@ int rvm_x_sysret(struct rvm_insn *insn, const struct rvm_decoded *d)
 {
 	struct rvm_cpu *cpu = insn->cpu;
 	u16 sel = (cpu->star >> 48) | 3;
+	struct rvm_seg ss = cpu->seg[RVM_SS];
 	bool to64 = d->osize == 8;
 	u64 old = cpu->rflags;
 
@@ -350,6 +351,15 @@ int rvm_x_sysret(struct rvm_insn *insn, const struct rvm_decoded *d)
 	else
 		cpu->rflags = (cpu->rflags & ~RVM_FL_RF) | RVM_FL_IF;
 	flat_segments(insn, to64 ? sel + 16 : sel, (sel + 8) | 3, 3, to64);
+	/*
+	 * AMD's CPUs leave base, limit and attributes of SS as they were: behind a
+	 * null selector a stack that 32-bit code cannot use (APM vol. 3, SYSRET).
+	 */
+	if (!insn->intel) {
+		ss.sel = cpu->seg[RVM_SS].sel;
+		ss.attr |= RVM_SEG_DPL;
+		cpu->seg[RVM_SS] = ss;
+	}
 	insn->tf_after = (old | cpu->rflags) & RVM_FL_TF;
 	return RVM_X_IRET;
 }

@@ -1012,6 +1012,18 @@ static void fast_calls(void)
 			want("rflags", cpu->rflags, 0x3c7fd7);
 			want("L", cpu->seg[RVM_CS].attr & RVM_SEG_L, sixty ? RVM_SEG_L : 0);
 		}
+		/* AMD's leaves base, limit and attributes: no stack behind a null selector */
+		name("sysret, ring 0 had a null ss");
+		machine64(0);
+		w.insn.intel = !amd;
+		cpu->star = 0x0093001000000000ull;
+		cpu->seg[RVM_SS] = (struct rvm_seg){ .attr = RVM_SEG_UNUSABLE };
+		code("0f07");
+		run();
+		want("ss", cpu->seg[RVM_SS].sel, 0x9b);
+		want("unusable", cpu->seg[RVM_SS].attr & RVM_SEG_UNUSABLE, amd ? RVM_SEG_UNUSABLE : 0);
+		want("limit", cpu->seg[RVM_SS].limit, amd ? 0 : 0xffffffff);
+		want("dpl", cpu->seg[RVM_SS].attr & RVM_SEG_DPL, RVM_SEG_DPL);
 		name("sysret to a non-canonical address");
 		machine64(0);
 		w.insn.intel = !amd;
