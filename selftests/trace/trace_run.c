@@ -2,7 +2,9 @@
 /*
  * Runs a trace image on $RINGVM_DEV, without a BIOS: loaded at IMAGE, started
  * there in real mode.  What the guest writes to the debug port is the output.
- * Ports answer as those of a PC, as far as the cases use them.
+ * Ports answer as those of a PC, as far as the cases use them.  With a second
+ * argument "intel" CPUID says that the CPU is Intel's, which a mode that does
+ * all in software then is.
  */
 #include <fcntl.h>
 
@@ -78,15 +80,23 @@ static bool port(struct vcpu *v)
 }
 
 static const char *image;
+static bool intel;
 
-/* What the device offers. */
+/* What the device offers, and the vendor that was asked for. */
 static void set_cpuid(struct vcpu *v)
 {
 	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
+	uint32_t i;
 
 	ASSERT(c);
 	c->nent = 256;
 	ASSERT_OK(ioctl(v->vm->dev, KVM_GET_SUPPORTED_CPUID, c));
+	for (i = 0; intel && i < c->nent; i++)
+		if (c->entries[i].function == 0) {
+			memcpy(&c->entries[i].ebx, "Genu", 4);
+			memcpy(&c->entries[i].edx, "ineI", 4);
+			memcpy(&c->entries[i].ecx, "ntel", 4);
+		}
 	ASSERT_OK(ioctl(v->fd, KVM_SET_CPUID2, c));
 	free(c);
 }
@@ -115,6 +125,8 @@ static void run_image(void)
 		case KVM_EXIT_MMIO:
 			memset(v->run->mmio.data, 0xff, sizeof(v->run->mmio.data));
 			break;
+		case KVM_EXIT_SET_TPR:
+			break;
 		default:
 			show_exit(v);
 			FAIL("the guest stopped");
@@ -126,8 +138,9 @@ int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = { { "trace", run_image } };
 
-	if (argc != 2) {
-		fprintf(stderr, "usage: RINGVM_DEV=/dev/ringvm %s IMAGE\n", argv[0]);
+	intel = argc == 3 && !strcmp(argv[2], "intel");
+	if (argc != 2 + intel) {
+		fprintf(stderr, "usage: RINGVM_DEV=/dev/ringvm %s IMAGE [intel]\n", argv[0]);
 		return KTAP_EXIT_FAIL;
 	}
 	image = argv[1];

@@ -45,7 +45,7 @@ class Test:
         """A fresh job for the emulated host."""
         script = {"program": self._program, "launch": self._launch, "client": self._client,
                   "screen": self._screen, "shell": lambda: self.argument,
-                  "trace": lambda: trace.script(self.device)}[self.kind]()
+                  "trace": lambda: trace.script(self.argument, self.device)}[self.kind]()
         return Job(self.name, script + "\n", self.deadline)
 
     def _program(self):

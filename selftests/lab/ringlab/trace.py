@@ -14,8 +14,6 @@ from tracer import compare  # noqa: E402 pylint: disable=wrong-import-position
 
 OUT = BUILD / "trace"
 EXPECTED = OUT / "expected.json"
-# A mode has its CPUID from the host's CPU, and the emulator's is AMD's.
-VENDOR = "amd"
 
 
 def files():
@@ -25,10 +23,11 @@ def files():
             for path in (OUT / "trace_run", *sorted(OUT.glob("trace*.bin")))}
 
 
-def script(device):
-    """Shell lines that run every image on @device."""
+def script(executor, device):
+    """Shell lines that run every image on @device, as @executor."""
+    vendor = "intel" if compare.vendor_of(executor) == "intel" else ""
     return (f"export RINGVM_DEV={device}\n"
-            "for image in /lab/bin/trace*.bin; do trace_run $image || bad=1; done\n"
+            f"for image in /lab/bin/trace*.bin; do trace_run $image {vendor} || bad=1; done\n"
             "exit $bad")
 
 
@@ -55,7 +54,8 @@ def judge(name, executor, job):
     if expected is None:
         return runs + [Result("failed", f"{name}: nothing to compare with",
                               f"{FOLDER / 'run'} did not come to its end on every machine")]
-    problems, explained = compare.check(table, executor, VENDOR, trace, expected)
+    problems, explained = compare.check(table, executor, compare.vendor_of(executor),
+                                        trace, expected)
     problems = wrong + problems + table.stale(executor)
     summary = f"{len(trace)} cases, {explained} deviations explained, {len(problems)} not"
     failed = [r for r in runs if r.state == "failed"]

@@ -2,28 +2,24 @@
 /* Control registers, MSRs, what needs ring 0, opcodes that are none: SDM vol. 2, vol. 3 chapter 2. */
 #include "trace.h"
 
-CODE(lmsw, 32, "lmsw %ax");
-CODE(clts, 32, "clts");
-CODE(hlt, 32, "hlt");
-CODE(invd, 32, "invd");
-CODE(wbinvd, 32, "wbinvd");
-CODE(invlpg, 32, "invlpg (%esi)");
-CODE(do_rdmsr, 32, "rdmsr");
-CODE(do_wrmsr, 32, "wrmsr");
-CODE(do_rdpmc, 32, "rdpmc");
-CODE(do_rdtsc, 32, "rdtsc");
-CODE(do_sysenter, 32, "sysenter");
-CODE(do_sysexit, 32, "sysexit");
-CODE(do_syscall, 32, "syscall");
-CODE(do_sysret, 32, "sysretl");
-CODE(smsw, 32, "smsw %eax");
-CODE(cli, 32, "cli");
-CODE(sti, 32, "sti");
-CODE(popf, 32, "push %eax; popf");
-CODE(popf16, 32, "pushw %ax; popfw");
-CODE(in8, 32, "inb $0x21, %al");
-CODE(out8, 32, "outb %al, $0x80");
-CODE(swapgs, 32, ".byte 0x0f, 0x01, 0xf8");
+CODE(lmsw, NATIVE, "lmsw %ax");
+CODE(clts, NATIVE, "clts");
+CODE(hlt, NATIVE, "hlt");
+CODE(invd, NATIVE, "invd");
+CODE(wbinvd, NATIVE, "wbinvd");
+CODE(invlpg, NATIVE, "invlpg (%esi)");
+CODE(do_rdmsr, NATIVE, "rdmsr");
+CODE(do_wrmsr, NATIVE, "wrmsr");
+CODE(do_rdpmc, NATIVE, "rdpmc");
+CODE(do_rdtsc, NATIVE, "rdtsc");
+CODE(smsw, NATIVE, "smsw %eax");
+CODE(cli, NATIVE, "cli");
+CODE(sti, NATIVE, "sti");
+CODE(popf, NATIVE, "push " REG(ax) "; popf");
+CODE(popf16, NATIVE, "pushw %ax; popfw");
+CODE(in8, NATIVE, "inb $0x21, %al");
+CODE(out8, NATIVE, "outb %al, $0x80");
+CODE(swapgs, NATIVE, ".byte 0x0f, 0x01, 0xf8");
 
 static const struct { const char *name; const struct code *c; } ops[] = {
 	{ "lmsw", &lmsw }, { "clts", &clts }, { "hlt", &hlt }, { "invd", &invd },
@@ -49,7 +45,7 @@ static void privileges(void)
 		/* HLT waits, RDPMC counts, INVD may lose what was written */
 		if (!cpl && (c == &hlt || c == &do_rdpmc || c == &invd))
 			continue;
-		begin("control %s cpl%x iopl%x", ops[o].name, cpl, iopl);
+		begin(NAME("control") " %s cpl%x iopl%x", ops[o].name, cpl, iopl);
 		ring(cpl);
 		code(*c);
 		in.r[SI] = M_DATA;
@@ -89,13 +85,13 @@ static void registers(void)
 	};
 	u32 i, cpl, nr;
 
-	/* PE must stay: this is protected mode; PG has paging.c */
+	/* PE must stay: this is protected mode; PG has paging.c, and long mode keeps it */
 	for (i = 0; i < sizeof(cr0) / sizeof(cr0[0]); i++) {
 		if (!(cr0[i] & 1) || (cr0[i] & CR0_PG))
 			continue;
-		begin("control write cr0 %lx", cr0[i]);
+		begin(NAME("control") " write cr0 %lx", cr0[i]);
 		write_cr(0, 0);
-		in.r[AX] = cr0[i];
+		in.r[AX] = cr0[i] | (read_cr0() & CR0_PG);
 		run();
 		show_outcome();
 		show_changes();
@@ -108,9 +104,9 @@ static void registers(void)
 			continue;
 		if (i == 24 || i == 25 || i == 27 || i == 28)
 			continue;	/* UINTR, LASS, LAM: the newest */
-		begin("control write cr4 bit%x", i);
+		begin(NAME("control") " write cr4 bit%x", i);
 		write_cr(4, 0);
-		in.r[AX] = 1ul << i;
+		in.r[AX] = 1ul << i | (read_cr4() & CR4_PAE);
 		/* QEMU's TCG, which has no VME, is lost for good with a reserved bit set */
 		if ((i < 2 || i > 6) && !need(NEED_VME))
 			continue;
@@ -125,9 +121,9 @@ static void registers(void)
 	for (nr = 0; nr < 8; nr++) {
 		u8 text[3] = { 0x0f, i ? 0x22 : 0x20, 0xc0 | nr << 3 };
 
-		if (!cpl && (nr == 0 || nr == 4) && i)
+		if (!cpl && (nr == 0 || nr == 4 || (nr == 3 && NATIVE == 64)) && i)
 			continue;
-		begin("control mov %s cr%x cpl%x", i ? "to" : "from", nr, cpl);
+		begin(NAME("control") " mov %s cr%x cpl%x", i ? "to" : "from", nr, cpl);
 		ring(cpl);
 		code_bytes(text, 3);
 		in.r[AX] = 0x12345000;
@@ -154,7 +150,7 @@ static void fpu(void)
 	for (o = 0; o < sizeof(list) / sizeof(list[0]); o++)
 	for (bits = 0; bits < 8; bits++)
 	for (cr4 = 0; cr4 < 2; cr4++) {
-		begin("control fpu %s%s%s%s%s", list[o].name, bits & 1 ? " mp" : "",
+		begin(NAME("control") " fpu %s%s%s%s%s", list[o].name, bits & 1 ? " mp" : "",
 		      bits & 2 ? " em" : "", bits & 4 ? " ts" : "", cr4 ? " osfxsr" : "");
 		if (!need(NEED_SSE))
 			continue;
@@ -164,12 +160,50 @@ static void fpu(void)
 		mem32(M_DATA + 0x100) = 0x1f80;
 		__asm__ volatile("fninit");
 		if (cr4)
-			write_cr4(CR4_OSFXSR);
+			set_cr4(CR4_OSFXSR);
 		write_cr0(read_cr0() | bits << 1);
 		run();
 		show();
 	}
 }
+
+CODE(div_pending, NATIVE, "fninit; fldcw (" REG(si) "); fld1; fdivs 4(" REG(si) ")");
+
+/* An x87 exception waits for the next x87 or MMX instruction: SDM vol. 3 §6.15, interrupt 16. */
+static void x87(void)
+{
+	static const struct { const char *name; u8 n, text[4]; } list[] = {
+		{ "fwait", 1, { 0x9b } }, { "fnop", 2, { 0xd9, 0xd0 } }, { "fld1", 2, { 0xd9, 0xe8 } },
+		{ "fninit", 2, { 0xdb, 0xe3 } }, { "fnclex", 2, { 0xdb, 0xe2 } },
+		{ "fnstsw", 2, { 0xdf, 0xe0 } }, { "fnstcw", 2, { 0xd9, 0x3f } }, { "fldcw", 2, { 0xd9, 0x2e } },
+		{ "movq", 3, { 0x0f, 0x6f, 0xc1 } }, { "emms", 2, { 0x0f, 0x77 } }, { "nop", 1, { 0x90 } },
+		{ "fstp", 2, { 0xdd, 0x1f } }, { "fxch", 2, { 0xd9, 0xc9 } },
+	};
+	u32 o, cpl, masked, n = div_pending.end - div_pending.start;
+	u8 text[32];
+
+	for (o = 0; o < sizeof(list) / sizeof(list[0]); o++)
+	for (cpl = 0; cpl < 4; cpl += 3)
+	for (masked = 0; masked < 2; masked++) {
+		begin(NAME("control") " x87 %s cpl%x%s", list[o].name, cpl, masked ? " masked" : "");
+		ring(cpl);
+		memcpy(text, div_pending.start, n);
+		memcpy(text + n, list[o].text, list[o].n);
+		code_bytes(text, n + list[o].n);
+		in.r[SI] = M_DATA;
+		in.r[DI] = M_DATA + 0x100;
+		mem64(M_DATA) = masked ? 0x37f : 0x37b;	/* all but ZM; 1 is divided by 0 */
+		run();
+		__asm__ volatile("fninit");
+		show();
+	}
+}
+
+#ifndef __x86_64__
+CODE(do_sysenter, 32, "sysenter");
+CODE(do_sysexit, 32, "sysexit");
+CODE(do_syscall, 32, "syscall");
+CODE(do_sysret, 32, "sysretl");
 
 static void system_calls(void)
 {
@@ -179,7 +213,7 @@ static void system_calls(void)
 	for (cs = 0; cs < 3; cs++) {
 		static const u16 list[] = { 0, SEL_X, SEL_X | 3 };
 
-		begin("control sysenter cpl%x cs%x", cpl, list[cs]);
+		begin(NAME("control") " sysenter cpl%x cs%x", cpl, list[cs]);
 		if (!need(NEED_SEP))
 			continue;
 		ring(cpl);
@@ -193,7 +227,7 @@ static void system_calls(void)
 		in.fl |= FL_IF | FL_IOPL(1) | FL_DF | FL_CF;
 		run();
 		show();
-		begin("control sysexit cpl%x cs%x", cpl, list[cs]);
+		begin(NAME("control") " sysexit cpl%x cs%x", cpl, list[cs]);
 		if (!need(NEED_SEP))
 			continue;
 		ring(cpl);
@@ -209,7 +243,7 @@ static void system_calls(void)
 	}
 	for (sce = 0; sce < 2; sce++)
 	for (cpl = 0; cpl < 4; cpl += 3) {
-		begin("control syscall cpl%x sce%x", cpl, sce);
+		begin(NAME("control") " syscall cpl%x sce%x", cpl, sce);
 		if (!need(NEED_SYSCALL | NEED_AMD))
 			continue;
 		ring(cpl);
@@ -225,7 +259,7 @@ static void system_calls(void)
 	}
 	for (sce = 0; sce < 2; sce++)
 	for (cpl = 0; cpl < 4; cpl += 3) {
-		begin("control sysret cpl%x sce%x", cpl, sce);
+		begin(NAME("control") " sysret cpl%x sce%x", cpl, sce);
 		if (!need(NEED_SYSCALL | NEED_AMD))
 			continue;
 		ring(cpl);
@@ -241,6 +275,8 @@ static void system_calls(void)
 	}
 }
 
+#endif
+
 /* RDTSC and RDPMC by CR4; MSRs that are none. */
 static void msrs(void)
 {
@@ -249,22 +285,22 @@ static void msrs(void)
 
 	for (cpl = 0; cpl < 4; cpl += 3)
 	for (i = 0; i < 2; i++) {
-		begin("control rdtsc cpl%x%s", cpl, i ? " tsd" : "");
+		begin(NAME("control") " rdtsc cpl%x%s", cpl, i ? " tsd" : "");
 		ring(cpl);
 		code(do_rdtsc);
 		hide = 1 << AX | 1 << DX;
 		if (i)
-			write_cr4(CR4_TSD);
+			set_cr4(CR4_TSD);
 		run();
 		show();
 	}
 	for (i = 0; i < 4; i++) {
-		begin("control rdmsr %x", none[i]);
+		begin(NAME("control") " rdmsr %x", none[i]);
 		code(do_rdmsr);
 		in.r[CX] = none[i];
 		run();
 		show();
-		begin("control wrmsr %x", none[i]);
+		begin(NAME("control") " wrmsr %x", none[i]);
 		code(do_wrmsr);
 		in.r[CX] = none[i];
 		run();
@@ -273,16 +309,16 @@ static void msrs(void)
 	for (i = 0; i < 64; i++) {
 		if (i == 0 || i == 8 || i == 10 || i == 11 || (i >= 12 && i < 22))
 			continue;
-		begin("control efer bit%x", i);
+		begin(NAME("control") " efer bit%x", i);
 		if (!need(NEED_LONG | NEED_NX))
 			continue;
 		code(do_wrmsr);
 		in.r[CX] = EFER;
-		in.r[AX] = i < 32 ? 1u << i : 0;
+		in.r[AX] = (i < 32 ? 1u << i : 0) | (NATIVE == 64 ? EFER_LME | EFER_LMA : 0);
 		in.r[DX] = i < 32 ? 0 : 1u << (i - 32);
 		run();
 		show();
-		wrmsr(EFER, 0);
+		set_efer(0);
 	}
 }
 
@@ -304,7 +340,7 @@ static void locks(void)
 		if (reg && one[i] != 0x80 && one[i] != 0x82 && one[i] != 0x83 && one[i] != 0xf6 &&
 		    one[i] != 0xfe)
 			break;
-		begin("control lock %02x /%x %s", one[i], reg, mem ? "mem" : "reg");
+		begin(NAME("control") " lock %02x /%x %s", one[i], reg, mem ? "mem" : "reg");
 		code_bytes(text, one[i] == 0x80 || one[i] == 0x82 || one[i] == 0x83 ? 4 :
 			   one[i] == 0xf6 && reg < 2 ? 4 : one[i] == 0x90 || one[i] == 0xa4 ? 2 : 3);
 		in.r[SI] = M_DATA;
@@ -327,7 +363,7 @@ static void locks(void)
 			break;
 		if ((two[i] == 0xc7 && !reg) || (two[i] == 0xba && reg == 4))
 			continue;
-		begin("control lock 0f%02x /%x %s", two[i], reg, mem ? "mem" : "reg");
+		begin(NAME("control") " lock 0f%02x /%x %s", two[i], reg, mem ? "mem" : "reg");
 		code_bytes(text, two[i] == 0xba ? 5 : 4);
 		in.r[SI] = M_DATA;
 		mem64(M_DATA) = 0;
@@ -360,7 +396,7 @@ static void undefined(void)
 	u32 i;
 
 	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++) {
-		begin("control undefined %02x%02x%02x", (u32)list[i].text[0], (u32)list[i].text[1],
+		begin(NAME("control") " undefined %02x%02x%02x", (u32)list[i].text[0], (u32)list[i].text[1],
 		      (u32)list[i].text[2]);
 		code_bytes(list[i].text, list[i].n);
 		in.r[SI] = in.r[AX] = M_DATA;
@@ -372,7 +408,7 @@ static void undefined(void)
 	for (i = 10; i < 17; i++) {
 		u8 text[20];
 
-		begin("control length %x", i);
+		begin(NAME("control") " length %x", i);
 		memset(text, 0x3e, sizeof(text));
 		text[i - 1] = 0x90;
 		code_bytes(text, i);
@@ -381,10 +417,10 @@ static void undefined(void)
 	}
 }
 
-CODE(div8, 32, "div %cl");
-CODE(div32, 32, "div %ecx");
-CODE(idiv32, 32, "idiv %ecx");
-CODE(aam0, 32, "aam $0");
+CODE(div8, NATIVE, "div %cl");
+CODE(div32, NATIVE, "div %ecx");
+CODE(idiv32, NATIVE, "idiv %ecx");
+CODE(aam0, NATIVE, ".byte 0xd4, 0");
 CODE(rep_ins, 32, "rep insb");
 CODE(rep_outs, 32, "rep outsb");
 CODE(rep_movs, 32, "rep movsl");
@@ -392,11 +428,11 @@ CODE(rep_stos, 32, "rep stosl");
 CODE(rep_cmps, 32, "repe cmpsl");
 CODE(rep_scas, 32, "repne scasl");
 CODE(rep_lods, 32, "rep lodsl");
-CODE(ac, 32, "movl 1(%esi), %eax");
-CODE(ac16, 32, "movw 1(%esi), %ax");
+CODE(ac, NATIVE, "movl 1(%esi), %eax");
+CODE(ac16, NATIVE, "movw 1(%esi), %ax");
 CODE(ac8, 32, "bound %eax, 4(%esi)");
-CODE(ac_push, 32, "push %eax");
-CODE(ac_fld, 32, "fldl 4(%esi)");
+CODE(ac_push, NATIVE, "push " REG(ax));
+CODE(ac_fld, NATIVE, "fldl 4(%esi)");
 
 static void others(void)
 {
@@ -419,7 +455,7 @@ static void others(void)
 	u32 i, cpl, df, am;
 
 	for (i = 0; i < sizeof(divs) / sizeof(divs[0]); i++) {
-		begin("control %s", divs[i].name);
+		begin(NAME("control") " %s", divs[i].name);
 		code(*divs[i].c);
 		in.r[AX] = divs[i].ax;
 		in.r[DX] = divs[i].dx;
@@ -432,8 +468,8 @@ static void others(void)
 	for (i = 0; i < sizeof(reps) / sizeof(reps[0]); i++)
 	for (df = 0; df < 2; df++)
 	for (cpl = 0; cpl < 2; cpl++) {
-		begin("control rep %s%s%s", reps[i].name, df ? " down" : "", cpl ? " es" : "");
-		ring(3);
+		begin(NAME("control") " rep %s%s%s", reps[i].name, df ? " down" : "", cpl ? " es" : "");
+		compat(3);
 		code(*reps[i].c);
 		set_gdt(SEL_X, desc(M_DATA, 0x20f, (df ? ACC_DATA_ED : ACC_DATA) | DPL(3), FL_D));
 		set_gdt(SEL_X + 8, desc(M_DATA, 0xffff, ACC_DATA | DPL(3), FL_D));
@@ -453,9 +489,12 @@ static void others(void)
 	for (cpl = 0; cpl < 4; cpl += 3)
 	for (df = 0; df < 2; df++)
 	for (i = 0; i < sizeof(unaligned) / sizeof(unaligned[0]); i++) {
-		begin("control alignment %s cpl%x%s%s", unaligned[i].name, cpl, am ? " am" : "",
+		begin(NAME("control") " alignment %s cpl%x%s%s", unaligned[i].name, cpl, am ? " am" : "",
 		      df ? " ac" : "");
-		ring(cpl);
+		if (unaligned[i].c == &ac8)
+			compat(cpl);
+		else
+			ring(cpl);
 		code(*unaligned[i].c);
 		in.r[SI] = M_DATA;
 		in.r[SP] = M_STACK - 0x41;
@@ -474,7 +513,10 @@ void control(void)
 	privileges();
 	registers();
 	fpu();
+	x87();
+#ifndef __x86_64__
 	system_calls();
+#endif
 	msrs();
 	locks();
 	undefined();

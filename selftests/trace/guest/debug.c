@@ -2,35 +2,39 @@
 /* Single step, breakpoints, debug registers: SDM vol. 3 chapter 17. */
 #include "trace.h"
 
-CODE(nop, 32, "nop");
-CODE(two, 32, "nop; nop");
-CODE(mov_ss, 32, "mov %eax, %ss; nop; nop");
-CODE(mov_ss_twice, 32, "mov %eax, %ss; mov %eax, %ss; nop");
-CODE(mov_ss_load, 32, "mov %eax, %ss; movl (%esi), %ebx; nop");
-CODE(mov_ss_int, 32, "mov %eax, %ss; int $0x40; nop");
-CODE(mov_ss_ud, 32, "mov %eax, %ss; .byte 0x0f, 0x0b");
-CODE(load_seg, 32, "mov %eax, %es; nop");
-CODE(sti, 32, "sti; nop");
-CODE(intn, 32, "int $0x40");
-CODE(int3, 32, "int3");
-CODE(into, 32, "into");
-CODE(div0, 32, "div %ecx");
-CODE(rep, 32, "rep movsb");
-CODE(rep1, 32, "rep stosb");
-CODE(popf_set, 32, "popf; nop; nop");
-CODE(pushf, 32, "pushf");
-CODE(call, 32, "call 1f; nop; 1: nop");
-CODE(jmp, 32, "jmp 1f; nop; 1: nop");
-CODE(jcc, 32, "jz 1f; nop; 1: nop");
-CODE(loopi, 32, "1: loop 1b; nop");
-CODE(load, 32, "movl (%esi), %eax; nop");
-CODE(store, 32, "movl %eax, (%esi); nop");
-CODE(rmw, 32, "addl %eax, (%esi); nop");
-CODE(store1, 32, "movb %al, (%esi); nop");
-CODE(out80, 32, "outb %al, $0x80; nop");
-CODE(in21, 32, "inb $0x21, %al; nop");
-CODE(outs, 32, "mov $0x80, %edx; mov $3, %ecx; rep outsb; nop");
-CODE(cpuid_, 32, "cpuid; nop");
+CODE(nop, NATIVE, "nop");
+CODE(two, NATIVE, "nop; nop");
+CODE(mov_ss, NATIVE, "mov %eax, %ss; nop; nop");
+CODE(mov_ss_twice, NATIVE, "mov %eax, %ss; mov %eax, %ss; nop");
+CODE(mov_ss_load, NATIVE, "mov %eax, %ss; movl (%esi), %ebx; nop");
+CODE(mov_ss_int, NATIVE, "mov %eax, %ss; int $0x40; nop");
+CODE(mov_ss_ud, NATIVE, "mov %eax, %ss; .byte 0x0f, 0x0b");
+CODE(load_seg, NATIVE, "mov %eax, %es; nop");
+CODE(sti, NATIVE, "sti; nop");
+CODE(intn, NATIVE, "int $0x40");
+CODE(int3, NATIVE, "int3");
+#ifdef __x86_64__
+CODE(into, NATIVE, ".byte 0xce");
+#else
+CODE(into, NATIVE, "into");
+#endif
+CODE(div0, NATIVE, "div %ecx");
+CODE(rep, NATIVE, "rep movsb");
+CODE(rep1, NATIVE, "rep stosb");
+CODE(popf_set, NATIVE, "popf; nop; nop");
+CODE(pushf, NATIVE, "pushf");
+CODE(call, NATIVE, "call 1f; nop; 1: nop");
+CODE(jmp, NATIVE, "jmp 1f; nop; 1: nop");
+CODE(jcc, NATIVE, "jz 1f; nop; 1: nop");
+CODE(loopi, NATIVE, "1: loop 1b; nop");
+CODE(load, NATIVE, "movl (%esi), %eax; nop");
+CODE(store, NATIVE, "movl %eax, (%esi); nop");
+CODE(rmw, NATIVE, "addl %eax, (%esi); nop");
+CODE(store1, NATIVE, "movb %al, (%esi); nop");
+CODE(out80, NATIVE, "outb %al, $0x80; nop");
+CODE(in21, NATIVE, "inb $0x21, %al; nop");
+CODE(outs, NATIVE, "mov $0x80, %edx; mov $3, %ecx; rep outsb; nop");
+CODE(cpuid_, NATIVE, "cpuid; nop");
 
 static void show_debug(void)
 {
@@ -54,9 +58,9 @@ static void setup(const struct code *c, int cpl)
 	/* what POPF finds */
 	in.r[SP] = M_STACK - 0x20;
 	mem64(in.r[SP]) = 2 | FL_TF | FL_IOPL(3);
-	set_idt(0x40, handler_gate(3));
-	set_idt(3, handler_gate(3));
-	set_idt(4, handler_gate(3));
+	open_gate(0x40, 3);
+	open_gate(3, 3);
+	open_gate(4, 3);
 }
 
 static void steps(void)
@@ -74,7 +78,7 @@ static void steps(void)
 	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++)
 	for (cpl = 0; cpl < 4; cpl += 3)
 	for (tf = 0; tf < 2; tf++) {
-		begin("debug step %s cpl%x%s", list[i].name, cpl, tf ? " tf" : "");
+		begin(NAME("debug") " step %s cpl%x%s", list[i].name, cpl, tf ? " tf" : "");
 		setup(list[i].c, cpl);
 		in.fl |= (tf ? FL_TF : 0) | FL_OF | FL_ZF;
 		if (list[i].c == &div0)
@@ -95,20 +99,26 @@ static void data_breakpoints(void)
 		{ "load", &load }, { "store", &store }, { "rmw", &rmw }, { "store1", &store1 },
 		{ "mov ss load", &mov_ss_load }, { "rep", &rep },
 	};
-	static const u8 len_code[] = { 0, 1, 3 };
+	/* in DR7, and the address bits that are 0 */
+	static const struct { u8 code, mask; } lens[] = {
+		{ 0, 0 }, { 1, 1 }, { 3, 3 },
+#ifdef __x86_64__
+		{ 2, 7 },	/* undefined outside long mode on some CPUs */
+#endif
+	};
 	u32 i, rw, len;
 	int at;
 
 	for (i = 0; i < sizeof(list) / sizeof(list[0]); i++)
 	for (rw = 1; rw < 4; rw += 2)
-	for (len = 0; len < 3; len++)
-	for (at = -4; at < 6; at++) {
-		if (at & len_code[len])
+	for (len = 0; len < sizeof(lens) / sizeof(lens[0]); len++)
+	for (at = -8; at < 6; at++) {
+		if ((at & lens[len].mask) || (at < -4 && lens[len].mask < 7))
 			continue;	/* unaligned ones "do not yield valid results" */
-		begin("debug data %s rw%x len%x at %x", list[i].name, rw, len_code[len] + 1, (u32)at);
+		begin(NAME("debug") " data %s rw%x len%x at %x", list[i].name, rw, lens[len].mask + 1u, (u32)at);
 		setup(list[i].c, 3);
 		WRITE_DR(0, M_DATA + at);
-		WRITE_DR(7, 0x400 | 1 | rw << 16 | len_code[len] << 18);
+		WRITE_DR(7, 0x400 | 1 | rw << 16 | lens[len].code << 18);
 		run();
 		show_debug();
 	}
@@ -122,7 +132,7 @@ static void code_breakpoints(void)
 	for (rf = 0; rf < 2; rf++)
 	for (n = 0; n < 4; n++)
 	for (en = 0; en < 3; en++) {
-		begin("debug code at %x dr%x%s%s", at, n, en == 0 ? " off" : en == 1 ? " local" : " global",
+		begin(NAME("debug") " code at %x dr%x%s%s", at, n, en == 0 ? " off" : en == 1 ? " local" : " global",
 		      rf ? " rf" : "");
 		setup(&two, at & 1 ? 3 : 0);
 		in.fl |= rf ? FL_RF : 0;
@@ -144,7 +154,7 @@ static void code_breakpoints(void)
 						     "two at once", "at int" };
 		static const struct code *const c[] = { &two, &div0, &mov_ss, &two, &intn };
 
-		begin("debug code %s", names[n]);
+		begin(NAME("debug") " code %s", names[n]);
 		setup(c[n], 0);
 		if (n == 1)
 			in.r[CX] = 0;
@@ -168,11 +178,11 @@ static void io_breakpoints(void)
 
 	for (i = 0; i < 3; i++)
 	for (de = 0; de < 2; de++) {
-		begin("debug io %s de%x", list[i].name, de);
+		begin(NAME("debug") " io %s de%x", list[i].name, de);
 		setup(list[i].c, 0);
 		hide = 1u << AX;
 		if (de)
-			write_cr4(read_cr4() | CR4_DE);
+			set_cr4(CR4_DE);
 		WRITE_DR(0, i == 1 ? 0x21 : 0x80);
 		/* without CR4.DE type 2 is undefined: not enabled then */
 		WRITE_DR(7, 0x400 | de | 2 << 16);
@@ -181,7 +191,7 @@ static void io_breakpoints(void)
 	}
 }
 
-CODE(read_dr7_code, 32, "mov %dr7, %eax");
+CODE(read_dr7_code, NATIVE, "mov %dr7, " REG(ax));
 
 /*
  * Where the case did not meet GD it is still set, and the monitor must not touch
@@ -218,7 +228,7 @@ static void registers(void)
 		/* the manuals do not say which of two reasons to fault is seen first */
 		if (cpl && (gd || (de && (n & 6) == 4)))
 			continue;
-		begin("debug %s dr%x cpl%x%s%s", write ? "write" : "read", n, cpl, de ? " de" : "",
+		begin(NAME("debug") " %s dr%x cpl%x%s%s", write ? "write" : "read", n, cpl, de ? " de" : "",
 		      gd ? " gd" : "");
 		setup(&nop, cpl);
 		code_bytes(text, 3);
@@ -226,7 +236,7 @@ static void registers(void)
 		if (!write && n < 4)
 			hide = 1;
 		if (de)
-			write_cr4(read_cr4() | CR4_DE);
+			set_cr4(CR4_DE);
 		if (gd)
 			WRITE_DR(7, 0x2400);
 		run();

@@ -14,7 +14,6 @@ CODE(load_null, 64, "movq (%rsi), %rax");
 
 #define TARGET	0x20
 #define SEL_T	(SEL_X + 0x10)
-#define NONCANONICAL	0x800000000000ull
 
 static void start(int cpl, bool is_compat)
 {

@@ -9,12 +9,6 @@ extern u8 real_start[], real_end[], real_stubs[], real_in[], real_out[], real_ve
 void enter(void);
 void enter_real(void);
 
-u64 handler_gate(u32 dpl)
-{
-	/* of a vector whose number does not matter */
-	return gate(SEL_KCS, (u32)(stubs + 0x40 * 16), 14, dpl, 0);
-}
-
 static u64 golden_gdt[SEL_X / 8], golden_idt[256];
 static u32 idt_changed[8], nr_idt_changed;
 
@@ -22,6 +16,11 @@ void set_idt(u32 vec, u64 g)
 {
 	mem64(M_IDT + vec * 8) = g;
 	idt_changed[nr_idt_changed++ % 8] = vec;
+}
+
+void open_gate(u32 vec, u32 dpl)
+{
+	set_idt(vec, gate(SEL_KCS, (u32)(stubs + 0x40 * 16), 14, dpl, 0));
 }
 
 static void reset_idt(void)
@@ -67,6 +66,11 @@ void set_efer(u64 v)
 {
 	wrmsr(EFER, v);
 	efer_changed = true;
+}
+
+void set_cr4(ul v)
+{
+	write_cr4(v);
 }
 
 void set_stack0(ul sp)
@@ -137,6 +141,11 @@ void ring(int n)
 	in.ss = in.ds = in.es = in.fs = in.gs = SEL_D(n) | n;
 	in.ip = M_CODE;
 	in.r[SP] = M_STACK;
+}
+
+void compat(int n)
+{
+	ring(n);
 }
 
 void v86(void)
@@ -271,4 +280,6 @@ static void groups(void)
 	paging();
 	debug();
 	control();
+	smc();
+	long_mode();
 }

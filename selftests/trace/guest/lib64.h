@@ -10,7 +10,7 @@ void enter(void);
 
 static u64 golden_gdt[SEL_X / 8], golden_idt[512];
 static u32 idt_changed[8], nr_idt_changed;
-static bool efer_changed, smap_used;
+static bool efer_changed, smap_used, all_user;
 static u64 in_kernel_gs;
 
 void set_wide(ul at, u64 low, u64 high)
@@ -33,6 +33,11 @@ void set_idt64(u32 vec, u32 target, u64 off, u32 type, u32 dpl, u32 ist)
 u64 handler(u32 vec)
 {
 	return (u64)(stubs + vec * 16);
+}
+
+void open_gate(u32 vec, u32 dpl)
+{
+	set_idt64(vec, SEL_KCS, handler(0x40), 14, dpl, 1);
 }
 
 static void reset_idt(void)
@@ -72,6 +77,7 @@ static void setup(void)
 	g[SEL_KCS / 8] = desc(0, 0xfffff, ACC_CODE | 1, FL_G | FL_L);
 	g[SEL_KDS / 8] = desc(0, 0xfffff, ACC_DATA | 1, FL_G | FL_D);
 	g[SEL_TSS / 8] = desc(M_TSS, 0x68 + 0x2000, 0x89, 0);
+	g[SEL_LDT / 8] = desc(M_LDT, 0xfff, 0x82, 0);
 	for (i = 0; i < 4; i++) {
 		g[SEL_C(i) / 8] = desc(0, 0xfffff, ACC_CODE | DPL(i) | 1, FL_G | FL_L);
 		g[SEL_D(i) / 8] = desc(0, 0xfffff, ACC_DATA | DPL(i) | 1, FL_G | FL_D);
@@ -97,6 +103,11 @@ void set_cr4(ul v)
 	smap_used = v & CR4_SMAP;
 }
 
+void user_memory(void)
+{
+	all_user = true;
+}
+
 void set_bases(u64 fs, u64 gs, u64 kernel_gs)
 {
 	in_fs_base = fs;
@@ -118,6 +129,7 @@ static void known_state(void)
 	if (read_cr4() != CR4_PAE)
 		write_cr4(CR4_PAE);
 	smap_used = false;
+	all_user = false;
 	if (efer_changed)
 		wrmsr(EFER, EFER_LME | EFER_LMA);
 	efer_changed = false;
@@ -190,7 +202,7 @@ static void run_case(void)
 {
 	u64 *f = trap_raw;
 
-	case_pages((in.cs & 3) == 3 ? 4 : 0);
+	case_pages((in.cs & 3) == 3 || all_user ? 4 : 0);
 	if (bases_used)
 		wrmsr(MSR_KERNEL_GS, in_kernel_gs);
 	enter();
@@ -223,4 +235,10 @@ static void groups(void)
 	rings64();
 	ints64();
 	paging64();
+	debug();
+	control();
+	segs();
+	syscalls();
+	system64();
+	smc();
 }

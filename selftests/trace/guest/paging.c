@@ -392,6 +392,46 @@ static void flushes(void)
 	}
 }
 
+CODE(pdpte_as_is, 32, "movl %eax, (%edi); movl (%esi), %ebx");
+CODE(pdpte_invlpg, 32, "movl %eax, (%edi); invlpg (%esi); movl (%esi), %ebx");
+CODE(pdpte_cr3, 32, "movl %eax, (%edi); mov %cr3, %ecx; mov %ecx, %cr3; movl (%esi), %ebx");
+CODE(pdpte_cr4, 32, "movl %eax, (%edi); mov %cr4, %ecx; xor $0x80, %ecx; mov %ecx, %cr4; movl (%esi), %ebx");
+CODE(pdpte_cr0, 32, "movl %eax, (%edi); mov %cr0, %ecx; xor $0x40000000, %ecx; mov %ecx, %cr0; movl (%esi), %ebx");
+
+/*
+ * PAE's four pointers are read when a control register is written, and not at
+ * each walk: SDM vol. 3 §4.4.1.
+ */
+static void pointers(void)
+{
+	static const struct { const char *name; const struct code *c; } how[] = {
+		{ "as is", &pdpte_as_is }, { "invlpg", &pdpte_invlpg }, { "cr3", &pdpte_cr3 },
+		{ "cr4", &pdpte_cr4 }, { "cr0", &pdpte_cr0 },
+	};
+	u32 h, w;
+
+	for (h = 0; h < sizeof(how) / sizeof(how[0]); h++)
+	for (w = 0; w < 3; w++) {
+		static const char *const names[] = { "set", "cleared", "reserved bit" };
+
+		begin("paging %s pointer %s, %s", m->name, names[w], how[h].name);
+		if (!need(m->needs | NEED_PGE))
+			continue;
+		start(0, LOAD);
+		code(*how[h].c);
+		/* the same directory, another GiB */
+		set(table(0) + 8, w == 1 ? table(1) | P : 0);
+		in.r[DI] = table(0) + 8;
+		in.r[SI] = T + 0x40000000;
+		in.r[AX] = w == 1 ? 0 : table(1) | P | (w == 2 ? RW : 0);
+		hide = 1u << CX;
+		turn_on(0, 0);
+		run();
+		show();
+		set(table(0) + 8, 0);
+	}
+}
+
 void paging(void)
 {
 	u32 i;
@@ -405,5 +445,7 @@ void paging(void)
 		crossing();
 		implicit();
 		flushes();
+		if (m->levels == 3)
+			pointers();
 	}
 }

@@ -270,7 +270,7 @@ static void crossing(void)
 		run();
 		show_outcome();
 		show_changes();
-		line(" %lx %lx", mem64(M_PGDATA + 0xff8), mem64(M_PGDATA + 0x1000));
+		line(" %llx %llx", mem64(M_PGDATA + 0xff8), mem64(M_PGDATA + 0x1000));
 		end_line();
 	}
 	/* an instruction lies across: MOV $0x1122334455667788, %rcx; UD2 */

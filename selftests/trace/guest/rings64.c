@@ -26,7 +26,6 @@ CODE(iret32, 32, "iretl");
 
 #define TARGET	0x20		/* offset from M_CODE */
 #define SEL_T	(SEL_X + 0x10)	/* gates' target */
-#define NONCANONICAL	0x800000000000ull
 
 /*
  * L with D is no code segment.  QEMU's TCG, which has no VME, loads one, and what is

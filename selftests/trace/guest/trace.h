@@ -19,15 +19,23 @@
 typedef uint8_t u8;
 typedef uint16_t u16;
 typedef uint32_t u32;
-typedef uint64_t u64;
+typedef unsigned long long u64;
 typedef unsigned long ul;
 
+/*
+ * Files that are in both images: NATIVE is the bits of their code, NAME(x) what
+ * their cases are called, and REG(ax) the register of the full width.
+ */
 #ifdef __x86_64__
 #define NR_GPRS	16
-#define CODE_NATIVE "64"
+#define NATIVE	64
+#define NAME(group) group "64"
+#define REG(name) "%r" #name
 #else
 #define NR_GPRS	8
-#define CODE_NATIVE "32"
+#define NATIVE	32
+#define NAME(group) group
+#define REG(name) "%e" #name
 #endif
 
 enum { AX, CX, DX, BX, SP, BP, SI, DI, R8, R9, R10, R11, R12, R13, R14, R15 };
@@ -59,12 +67,14 @@ struct code {
 	const u8 *start, *end;
 };
 
-#define CODE(sym, bits, text)						\
+#define CODE(sym, bits, text)	CODE_AS(sym, bits, NATIVE, text)
+#define CODE_AS(sym, bits, after, text)	CODE_IN(sym, bits, after, text)
+#define CODE_IN(sym, bits, after, text)					\
 	__asm__(".pushsection .rodata.code,\"a\",@progbits\n"		\
 		"code_" #sym ":\n"					\
 		".code" #bits "\n"					\
 		text "\n"						\
-		".code" CODE_NATIVE "\n"				\
+		".code" #after "\n"					\
 		"code_" #sym "_end:\n"					\
 		".popsection\n");					\
 	extern const u8 code_##sym[], code_##sym##_end[];		\
@@ -107,6 +117,8 @@ void code_real(struct code c);
 void code_bytes(const void *bytes, u32 n);
 /* Runs in ring @ring in flat segments, or as V86 */
 void ring(int ring);
+/* The same in 32-bit code: long mode has it in compatibility mode */
+void compat(int ring);
 void v86(void);
 /* 16-bit protected mode: code at SEL_C16, stack and data in SEL_D16 */
 void pm16(int ring);
@@ -136,11 +148,13 @@ void set_gdt(u32 sel, u64 d);
 void set_ldt(u32 sel, u64 d);
 u64 get_gdt(u32 sel);
 void set_idt(u32 vec, u64 g);
-/* A gate to a handler that reports vector 40 */
-u64 handler_gate(u32 dpl);
+/* A gate that ring @dpl may use, to a handler that reports vector 40 */
+void open_gate(u32 vec, u32 dpl);
 /* The case changes debug registers */
 extern bool debug_used;
 void set_efer(u64 v);
+/* CR4 for the case; long mode's PAE comes with it */
+void set_cr4(ul v);
 /* Ring 0's stack for entries from outer rings */
 void set_stack0(ul sp);
 /* CR3 of the tasks there are */
@@ -177,22 +191,22 @@ struct tss64 {
 	u16 r3, iomap;
 } __attribute__((packed));
 
-/* Runs in ring @ring in 32-bit compatibility mode, in flat segments */
-void compat(int ring);
 /* A descriptor of 16 bytes; a call gate; an entry of the IDT */
 void set_wide(ul at, u64 low, u64 high);
 void set_gate(u32 sel, u32 target, u64 off, u32 type, u32 dpl);
 void set_idt64(u32 vec, u32 target, u64 off, u32 type, u32 dpl, u32 ist);
+/* The case's memory is the user's even if ring 0 begins */
+void user_memory(void);
 /* Address of the handler that reports vector @vec */
 u64 handler(u32 vec);
-/* CR4 for the case, PAE aside */
-void set_cr4(ul v);
 /* Bases of FS and GS as the case starts, and what SWAPGS finds */
 void set_bases(u64 fs, u64 gs, u64 kernel_gs);
 extern u64 in_fs_base, in_gs_base;
 #define MSR_FS_BASE	0xc0000100u
 #define MSR_GS_BASE	0xc0000101u
 #define MSR_KERNEL_GS	0xc0000102u
+/* The first address that is not canonical */
+#define NONCANONICAL	(1ull << 47)
 
 #define mem8(a)		(*(volatile u8 *)(ul)(a))
 #define mem16(a)	(*(volatile u16 *)(ul)(a))
@@ -244,7 +258,14 @@ void *memcpy(void *d, const void *s, __SIZE_TYPE__ n);
 #define CR4_SMEP (1ul << 20)
 #define CR4_SMAP (1ul << 21)
 #define CR4_PKE	(1ul << 22)
+#define MSR_SYSENTER_CS	0x174u
+#define MSR_SYSENTER_ESP 0x175u
+#define MSR_SYSENTER_EIP 0x176u
 #define EFER	0xc0000080u
+#define MSR_STAR	0xc0000081u
+#define MSR_LSTAR	0xc0000082u
+#define MSR_CSTAR	0xc0000083u
+#define MSR_SFMASK	0xc0000084u
 #define EFER_SCE (1u << 0)
 #define EFER_LME (1u << 8)
 #define EFER_LMA (1u << 10)
@@ -354,8 +375,12 @@ void reals(void);
 void paging(void);
 void debug(void);
 void control(void);
+void smc(void);
+void long_mode(void);
 void rings64(void);
 void ints64(void);
 void paging64(void);
+void syscalls(void);
+void system64(void);
 
 #endif /* TRACE_H */

@@ -128,7 +128,7 @@ static void sensitive(void)
 		if (o == 12)
 			hide = 1u << AX;	/* machines differ in what port 80 reads */
 		if (vme)
-			write_cr4(CR4_VME);
+			set_cr4(CR4_VME);
 		run();
 		show_v86();
 	}
@@ -158,7 +158,7 @@ static void virtual_flags(void)
 		setup(ops[list[i]].c, iopl);
 		in.fl |= (vif ? FL_VIF : 0) | (vip ? FL_VIP : 0) | FL_IF;
 		in.r[BX] = 0x46 | (image & 1 ? FL_IF : 0) | (image & 2 ? FL_TF : FL_NT);
-		write_cr4(CR4_VME);
+		set_cr4(CR4_VME);
 		run();
 		show_v86();
 	}
@@ -183,7 +183,7 @@ static void redirection(void)
 		mem8(M_TSS + 0x68 + VEC / 8) = bit << (VEC & 7);
 		set_gdt(SEL_TSS, desc(M_TSS, limits[i], 0x89, 0));
 		__asm__ volatile("ltr %w0" :: "r"(SEL_TSS));
-		write_cr4(CR4_VME);
+		set_cr4(CR4_VME);
 		in.fl |= FL_VIF | FL_IF | FL_NT | FL_AC;
 		run();
 		show_v86();
@@ -285,7 +285,7 @@ static void pvi(void)
 		in.fl |= FL_IOPL(iopl) | (vif ? FL_VIF : 0) | (vip ? FL_VIP : 0);
 		in.r[BX] = FL_IF | FL_IOPL(2) | 0x46;
 		if (on)
-			write_cr4(CR4_PVI);
+			set_cr4(CR4_PVI);
 		run();
 		show_outcome();
 		show_changes();

@@ -23,6 +23,12 @@ FAMILIES = {
 }
 
 
+def vendor_of(name):
+    """Whose CPU an executor is that is none of this computer's machines: the lab's host
+    has AMD's, and a mode passes it on unless it is asked for the other."""
+    return "intel" if name.endswith("-intel") else "amd"
+
+
 def parse(lines):
     """({case: result}, [what is wrong]) from what one or more images printed."""
     trace, wrong = {}, []
