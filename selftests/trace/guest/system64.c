@@ -57,7 +57,7 @@ static void control_registers(void)
 	}
 	for (i = 0; i < sizeof(cr3); i++) {
 		begin("system64 cr3 bit%x", cr3[i]);
-		/* nor does it look at these */
+		/* QEMU's TCG, which has no VME, looks at none of these, and is lost */
 		if (cr3[i] >= 52 && !need(NEED_VME))
 			continue;
 		code(mov_cr3);
@@ -207,7 +207,7 @@ CODE(load_gs32, 64, "movq %gs:(%esi), %rax");
 CODE(store_ds, 64, "movq %rax, (%rsi)");
 CODE(store_fs, 64, "movq %rax, %fs:(%rsi)");
 CODE(store_cs, 64, "movq %rax, %cs:(%rsi)");
-CODE(lea_gs, 64, "leaq %gs:(%rsi), %rax");
+CODE(lea_gs, 64, ".byte 0x65; leaq (%rsi), %rax");
 CODE(lods_fs, 64, "fs lodsq");
 CODE(movs_gs, 64, "mov $2, %ecx; rep movsq %gs:(%rsi), %es:(%rdi)");
 CODE(swapgs, 64, "swapgs");
