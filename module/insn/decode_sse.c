@@ -340,7 +340,6 @@ const struct rvm_cell rvm_pfx_0f38[256][RVM_NR_PP] = {
 	[0xfb] = KL(encodekey256, Gd, Rd),
 };
 
-#define KSHIFT(name)	AVXX(name, 0, Kg, Kr, Ib)
 #define FMA4(name, w)	{ U, { RVM_OP_FMA4, VO, { Vx, Hx, w, Lx } }, U, U }
 #define FMA4S(name, w)	{ U, { RVM_OP_FMA4, VO, { Vo, Ho, w, Lo } }, U, U }
 #define IMM3(name)	{ U, S(name, VX, Vx, Hx, Wx, Ib), U, U }
