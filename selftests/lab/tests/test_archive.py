@@ -78,5 +78,26 @@ class Pins(unittest.TestCase):
         self.assertEqual(json.loads(self.file.read_text(encoding="ascii")), have)
 
 
+class Given(unittest.TestCase):
+    """RINGVM_KERNEL: packages of another kernel in a folder."""
+
+    def test_packages_come_from_the_folder(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            for deb in ("linux-image-7_1_amd64.deb", "linux-headers-7_1_amd64.deb",
+                        "linux-kbuild-7_1_amd64.deb"):
+                (folder / deb).write_text(deb, encoding="ascii")
+            with mock.patch.object(archive, "KERNEL", folder):
+                self.assertEqual([p.name for p in archive._given("host")],
+                                 ["linux-image-7_1_amd64.deb"])
+                self.assertEqual(len(archive._given("headers")), 2)
+                self.assertIsNone(archive._given("guest-686"))
+                before = archive.identity("host")
+                (folder / "linux-image-7_1_amd64.deb").write_text("another", encoding="ascii")
+                self.assertNotEqual(archive.identity("host"), before)
+                (folder / "linux-image-7_1_amd64.deb").unlink()
+                self.assertRaises(LabError, archive._given, "host")
+
+
 if __name__ == "__main__":
     unittest.main()
