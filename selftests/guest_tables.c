@@ -338,6 +338,43 @@ static void self_mapped(void)
 	EXPECT_EQ(g64(v->vm, G_PT + X / PG * 8) & ~0x60ull, (MARKED + (MARKS - 1) * PG) | 7);
 }
 
+/* ---- a table in a new place ------------------------------------------------------ */
+
+/*
+ * What has been changed in a table need not be seen where the table was in use, until
+ * the TLB is flushed; but where it comes to be used, it is seen at once.
+ */
+GUEST(relink, 64,
+      "mov (%rsi), %eax\n mov %rdx, (%rbx)\n mov %rcx, (%rdi)\n mov (%r8), %ebp\n hlt\n");
+
+static void new_place(void)
+{
+	/* tables of the levels 1 to 4, each with the next lower one in its entry 0 */
+	static const uint32_t table[] = { 0, 0x90000, 0x91000, 0x92000, G_PML4 };
+	uint32_t level;
+
+	for (level = 1; level <= 3; level++) {
+		struct vcpu *v = guest_start(MODE_LONG, relink);
+		uint32_t shift = 12 + 9 * level;
+
+		marks(v->vm);
+		g64(v->vm, table[1]) = (MARKED + PG) | 7;
+		g64(v->vm, table[2]) = table[1] | 7;
+		g64(v->vm, table[3]) = table[2] | 7;
+		g64(v->vm, G_PML4 + 8) = table[3] | 7;
+		v->regs.rsi = FAR_LONG;
+		v->regs.rbx = table[1];
+		v->regs.rdx = (MARKED + 2 * PG) | 7;
+		v->regs.rdi = table[level + 1] + (level == 3 ? 16 : 8);
+		v->regs.rcx = table[level] | 7;
+		v->regs.r8 = FAR_LONG + (1ull << shift);
+		set_regs(v);
+		run_to_hlt(v);
+		EXPECT_EQ(v->regs.rax, 1);
+		EXPECT_EQ(v->regs.rbp, 2);
+	}
+}
+
 /* ---- all entries lead to one table ------------------------------------------------- */
 
 #define ONE_P1	0x80000u
@@ -614,6 +651,7 @@ int main(void)
 {
 	static const struct ktap_case cases[] = {
 		{ "random_tables", random_tables }, { "self_mapped", self_mapped },
+		{ "new_place", new_place },
 		{ "all_one", all_one }, { "changed_while_walked", changed_while_walked },
 		{ "tables_in_rom", tables_in_rom }, { "tables_nowhere", tables_nowhere },
 		{ "many_tables", many_tables },

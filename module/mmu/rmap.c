@@ -197,19 +197,15 @@ bool rmap_zap(struct rvm_vm *vm, u64 start, u64 end)
 bool rmap_wrprotect(struct rvm_vm *vm, u64 gfn)
 {
 	struct rvm_shadow *sh = vm->shadow;
-	unsigned long set = (unsigned long)xa_load(&sh->rmap[0], gfn);
-	struct rvm_pte_desc *d = ptes_desc(set);
+	struct ptes_iter it;
 	bool hit;
-	u32 i;
+	u64 *pte;
 
 	lockdep_assert_held_write(&vm->mmu_lock);
 	/* A large page has frames with other rights: it is mapped anew, in small ones. */
 	hit = rmap_zap_set(vm, &sh->rmap[1], rmap_index(gfn, 2));
-	if (set && !d)
-		hit |= test_and_clear_bit(1, (unsigned long *)set);
-	for (; d; d = d->next)
-		for (i = 0; i < d->n; i++)
-			hit |= test_and_clear_bit(1, (unsigned long *)d->pte[i]);
+	ptes_for_each(&it, (unsigned long)xa_load(&sh->rmap[0], gfn), pte)
+		hit |= test_and_clear_bit(1, (unsigned long *)pte);
 	return hit;
 }
 
@@ -217,17 +213,13 @@ bool rmap_wrprotect(struct rvm_vm *vm, u64 gfn)
 
 static bool rmap_young_set(unsigned long set, bool clear)
 {
-	struct rvm_pte_desc *d = ptes_desc(set);
+	struct ptes_iter it;
 	bool young = false;
-	u32 i;
+	u64 *pte;
 
-	if (set && !d)
-		return clear ? test_and_clear_bit(5, (unsigned long *)set) :
-			test_bit(5, (unsigned long *)set);
-	for (; d; d = d->next)
-		for (i = 0; i < d->n; i++)
-			young |= clear ? test_and_clear_bit(5, (unsigned long *)d->pte[i]) :
-				test_bit(5, (unsigned long *)d->pte[i]);
+	ptes_for_each(&it, set, pte)
+		young |= clear ? test_and_clear_bit(5, (unsigned long *)pte) :
+			test_bit(5, (unsigned long *)pte);
 	return young;
 }
 

@@ -474,32 +474,66 @@ static void shadow_sync_pages(struct rvm_vm *vm, struct list_head *pages, struct
 	}
 }
 
-/* All of them.  Without mmu_lock. */
-static void shadow_sync_all(struct rvm_vm *vm)
-{
-	LIST_HEAD(dead);
-	int idx;
-
-	if (!READ_ONCE(vm->shadow->nr_unsync))
-		return;
-	idx = srcu_read_lock(&vm->srcu);
-	write_lock(&vm->mmu_lock);
-	shadow_sync_pages(vm, &vm->shadow->unsync, &dead);
-	shadow_flush(vm, false, &dead);
-	write_unlock(&vm->mmu_lock);
-	srcu_read_unlock(&vm->srcu, idx);
-	shadow_free_list(&dead);
-}
-
-/* The same for all pages of one table. */
-static void shadow_sync_table(struct rvm_vm *vm, u64 gfn, struct list_head *dead)
+/* The same for all pages of one table: one of them is not unsynced alone. */
+static void shadow_collect_table(struct rvm_shadow *sh, u64 gfn, struct list_head *pages)
 {
 	struct rvm_spage *sp;
+
+	hlist_for_each_entry(sp, shadow_bucket(sh, gfn), hash)
+		if (sp->gfn == gfn && sp->unsync)
+			list_move(&sp->unsynced, pages);
+}
+
+static void shadow_sync_table(struct rvm_vm *vm, u64 gfn, struct list_head *dead)
+{
 	LIST_HEAD(pages);
 
-	hlist_for_each_entry(sp, shadow_bucket(vm->shadow, gfn), hash)
-		if (sp->gfn == gfn && sp->unsync)
-			list_move(&sp->unsynced, &pages);
+	shadow_collect_table(vm->shadow, gfn, &pages);
+	shadow_sync_pages(vm, &pages, dead);
+}
+
+/*
+ * Is @sp below @top?  Upwards, for few tables have many parents.  Where one has, the
+ * answer is yes before all have been looked at.
+ */
+static bool shadow_is_below(const struct rvm_spage *sp, const struct rvm_spage *top, u32 *budget)
+{
+	struct ptes_iter it;
+	u64 *pte;
+
+	if (sp == top)
+		return true;
+	if (sp->role.level >= top->role.level)
+		return false;
+	ptes_for_each(&it, sp->parents, pte) {
+		if (!*budget)
+			return true;
+		--*budget;
+		if (shadow_is_below(spte_page(pte), top, budget))
+			return true;
+	}
+	return false;
+}
+
+/* Sync what can be reached from @top: what is below is to be used in a new place, or
+ * the guest has flushed.  mmu_lock held. */
+static void shadow_sync_below(struct rvm_vm *vm, const struct rvm_spage *top,
+			      struct list_head *dead)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	u64 gfns[SHADOW_UNSYNC_MAX];
+	struct rvm_spage *sp;
+	LIST_HEAD(pages);
+	u32 n = 0;
+
+	list_for_each_entry(sp, &sh->unsync, unsynced) {
+		u32 budget = SHADOW_UNSYNC_SEARCH;
+
+		if (shadow_is_below(sp, top, &budget))
+			gfns[n++] = sp->gfn;
+	}
+	while (n)
+		shadow_collect_table(sh, gfns[--n], &pages);
 	shadow_sync_pages(vm, &pages, dead);
 }
 
@@ -529,6 +563,8 @@ struct rvm_spage *shadow_get_page(struct rvm_vcpu *v, u64 gfn, union rvm_role ro
 	hlist_for_each_entry(sp, shadow_bucket(sh, gfn), hash) {
 		if (sp->gfn == gfn && sp->role.word == role.word) {
 			sp->writes = 0;
+			if (role.level > 1 && sh->nr_unsync)
+				shadow_sync_below(v->vm, sp, dead);
 			return sp;
 		}
 	}
@@ -702,7 +738,31 @@ static bool shadow_get_roots(struct rvm_vcpu *v, const struct rvm_shadow_key *ke
 	s->levels = role.long_mode ? 4 : 3;
 	s->root_pa = __pa(role.long_mode ? s->root[0]->table : s->top);
 	s->key = *key;
+	s->sync = false;	/* a root is synced as it is found */
 	return true;
+}
+
+/* The guest has flushed its TLB, and goes on with the same roots. */
+static void shadow_sync_roots(struct rvm_vcpu *v)
+{
+	struct rvm_vcpu_shadow *s = &v->shadow;
+	struct rvm_vm *vm = v->vm;
+	LIST_HEAD(dead);
+	int idx;
+	u32 i;
+
+	s->sync = false;
+	if (!READ_ONCE(vm->shadow->nr_unsync))
+		return;
+	idx = srcu_read_lock(&vm->srcu);
+	write_lock(&vm->mmu_lock);
+	for (i = 0; i < ARRAY_SIZE(s->root); i++)
+		if (s->root[i])
+			shadow_sync_below(vm, s->root[i], &dead);
+	shadow_flush(vm, false, &dead);
+	write_unlock(&vm->mmu_lock);
+	srcu_read_unlock(&vm->srcu, idx);
+	shadow_free_list(&dead);
 }
 
 /**
@@ -723,12 +783,8 @@ int rvm_shadow_load(struct rvm_vcpu *v)
 	int idx, r;
 	u32 i;
 
-	if (unlikely(s->sync)) {
-		s->sync = false;
-		shadow_sync_all(vm);
-	}
 	/* No register has changed: the guest cannot change these by itself. */
-	if (!(v->dirty & RVM_G_CR) && shadow_roots_good(s, &s->key))
+	if (!s->sync && !(v->dirty & RVM_G_CR) && shadow_roots_good(s, &s->key))
 		return 1;
 	rvm_need(v, RVM_G_CR);
 	if (rvm_is_paging(&v->cpu) && !rvm_is_long(&v->cpu) && (v->cpu.cr4 & RVM_CR4_PAE) &&
@@ -738,8 +794,11 @@ int rvm_shadow_load(struct rvm_vcpu *v)
 		v->cpu.pdptes_kept = true;
 	}
 	key = shadow_key(v);
-	if (shadow_roots_good(s, &key))
+	if (shadow_roots_good(s, &key)) {
+		if (s->sync)
+			shadow_sync_roots(v);
 		return 1;
+	}
 
 	r = shadow_fill_spares(v);
 	if (r)

@@ -42,6 +42,8 @@
 
 /* Tables that may be unsynced at a time: each costs a look at all of it at a flush. */
 #define SHADOW_UNSYNC_MAX	64
+/* Links looked at for whether one of them is below another table */
+#define SHADOW_UNSYNC_SEARCH	128
 
 /**
  * union rvm_role - all that decides what the entries of a shadow page mean
@@ -141,6 +143,31 @@ u32 ptes_add(unsigned long *set, u64 *pte, struct rvm_pte_spares *spares);
 void ptes_remove(unsigned long *set, u64 *pte);
 u64 *ptes_any(unsigned long set);
 u32 ptes_count(unsigned long set);
+
+/* For each entry @pte of a set that does not change meanwhile */
+struct ptes_iter {
+	struct rvm_pte_desc *desc;
+	u32 i;
+};
+
+static inline u64 *ptes_first(struct ptes_iter *it, unsigned long set)
+{
+	it->desc = set & 1 ? (struct rvm_pte_desc *)(set & ~1ul) : NULL;
+	it->i = 0;
+	return it->desc ? it->desc->pte[0] : (u64 *)set;
+}
+
+static inline u64 *ptes_next(struct ptes_iter *it)
+{
+	if (it->desc && ++it->i == it->desc->n) {
+		it->desc = it->desc->next;
+		it->i = 0;
+	}
+	return it->desc ? it->desc->pte[it->i] : NULL;
+}
+
+#define ptes_for_each(it, set, pte)						\
+	for (pte = ptes_first(it, set); pte; pte = ptes_next(it))
 
 bool rmap_reserve(struct rvm_shadow *sh, u64 gfn, int level);
 void rmap_release(struct rvm_shadow *sh, u64 gfn, int level);
