@@ -345,7 +345,8 @@ static void self_mapped(void)
  * the TLB is flushed; but where it comes to be used, it is seen at once.
  */
 GUEST(relink, 64,
-      "mov (%rsi), %eax\n mov %rdx, (%rbx)\n mov %rcx, (%rdi)\n mov (%r8), %ebp\n hlt\n");
+      "mov (%rsi), %eax\n mov 0x1000(%rsi), %eax\n mov %rdx, 8(%rbx)\n mov %rcx, (%rdi)\n"
+      "mov (%r8), %ebp\n mov 0x1000(%r8), %ebp\n hlt\n");
 
 static void new_place(void)
 {
@@ -358,7 +359,8 @@ static void new_place(void)
 		uint32_t shift = 12 + 9 * level;
 
 		marks(v->vm);
-		g64(v->vm, table[1]) = (MARKED + PG) | 7;
+		g64(v->vm, table[1]) = MARKED | 7;
+		g64(v->vm, table[1] + 8) = (MARKED + PG) | 7;
 		g64(v->vm, table[2]) = table[1] | 7;
 		g64(v->vm, table[3]) = table[2] | 7;
 		g64(v->vm, G_PML4 + 8) = table[3] | 7;
