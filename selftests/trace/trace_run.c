@@ -2,7 +2,8 @@
 /*
  * Runs a trace image on $RINGVM_DEV, without a BIOS: loaded at IMAGE, started
  * there in real mode.  What the guest writes to the debug port is the output.
- * Ports answer as those of a PC, as far as the cases use them.  With a second
+ * Ports answer as those of a PC, as far as the cases use them.  $TRACE_LEAVE_OUT
+ * is a mask of groups that do not run.  With a second
  * argument "intel" CPUID says that the CPU is Intel's, which a mode that does
  * all in software then is.
  */
@@ -15,10 +16,12 @@
 #define PORT_DEBUG	0xe9
 #define PORT_A		0x92		/* A20 */
 #define PORT_EXIT	0xf4
+#define PORT_GROUPS	0xea		/* and the next: groups that run */
 #define PIC1_MASK	0x21
 #define PIC2_MASK	0xa1
 
 static uint8_t pic_mask[2];
+static unsigned int left_out;
 
 static void load(struct vm *vm, const char *path)
 {
@@ -61,6 +64,10 @@ static bool port_item(const struct kvm_run *r, uint8_t *data)
 		*data = *mask;
 	else if (r->io.port == PORT_A && !out)
 		*data = 2;
+	else if (r->io.port == PORT_GROUPS && !out)
+		*data = ~left_out;
+	else if (r->io.port == PORT_GROUPS + 1 && !out)
+		*data = ~left_out >> 8;
 	return !(out && r->io.port == PORT_EXIT);
 }
 
@@ -144,6 +151,8 @@ int main(int argc, char **argv)
 		return KTAP_EXIT_FAIL;
 	}
 	image = argv[1];
+	if (getenv("TRACE_LEAVE_OUT"))
+		left_out = atoi(getenv("TRACE_LEAVE_OUT"));
 	vmtest_init();
 	ktap.deadline = 280;	/* the interpreter in an emulated host on a busy machine */
 	return ktap_run(cases, KTAP_COUNT(cases));

@@ -26,8 +26,12 @@ def files():
 def script(executor, device):
     """Shell lines that run every image on @device, as @executor."""
     vendor = "intel" if compare.vendor_of(executor) == "intel" else ""
+    left_out = sum(1 << place for place in compare.LEFT_OUT.get(executor, ()))
     return (f"export RINGVM_DEV={device}\n"
-            f"for image in /lab/bin/trace*.bin; do trace_run $image {vendor} || bad=1; done\n"
+            "for image in /lab/bin/trace*.bin; do\n"
+            f"case $image in */trace32.bin) export TRACE_LEAVE_OUT={left_out} ;; "
+            "*) unset TRACE_LEAVE_OUT ;; esac\n"
+            f"trace_run $image {vendor} || bad=1\ndone\n"
             "exit $bad")
 
 
@@ -56,7 +60,8 @@ def judge(name, executor, job):
                               f"{FOLDER / 'run'} did not come to its end on every machine")]
     problems, explained = compare.check(table, executor, compare.vendor_of(executor),
                                         trace, expected)
-    problems = wrong + problems + table.stale(executor)
+    problems = wrong + problems + table.stale(executor,
+                                              trace if executor in compare.LEFT_OUT else None)
     summary = f"{len(trace)} cases, {explained} deviations explained, {len(problems)} not"
     failed = [r for r in runs if r.state == "failed"]
     if problems:

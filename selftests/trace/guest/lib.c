@@ -358,6 +358,8 @@ static void find_features(void)
 		features |= NEED_AMD;
 	if (r[1] == 0x756e6547)
 		features |= NEED_INTEL;
+	if (inb(PORT_GROUPS + GROUPS_TASKS / 8) >> GROUPS_TASKS % 8 & 1)
+		features |= NEED_TASKS;
 }
 
 /*
@@ -370,6 +372,14 @@ static void touch_memory(void)
 
 	for (at = M_GDT; at < M_MEM; at += at == 0x9f000 ? M_PG - 0x9f000 : 0x1000)
 		mem8(at) |= 0;
+}
+
+bool group_wanted(void)
+{
+	static u32 place;
+	u32 at = place++;
+
+	return inb(PORT_GROUPS + at / 8) >> at % 8 & 1;
 }
 
 void main(void);

@@ -271,15 +271,15 @@ void run_real(void)
 
 static void groups(void)
 {
-	rings();
-	ints();
-	tasks();
-	segs();
-	v86s();
-	reals();
-	paging();
-	debug();
-	control();
-	smc();
-	long_mode();
+	GROUP(rings);
+	GROUP(ints);
+	GROUP(tasks);
+	GROUP(segs);
+	GROUP(v86s);
+	GROUP(reals);
+	GROUP(paging);
+	GROUP(debug);
+	GROUP(control);
+	GROUP(smc);
+	GROUP(long_mode);
 }

@@ -232,13 +232,13 @@ static void run_case(void)
 
 static void groups(void)
 {
-	rings64();
-	ints64();
-	paging64();
-	debug();
-	control();
-	segs();
-	syscalls();
-	system64();
-	smc();
+	GROUP(rings64);
+	GROUP(ints64);
+	GROUP(paging64);
+	GROUP(debug);
+	GROUP(control);
+	GROUP(segs);
+	GROUP(syscalls);
+	GROUP(system64);
+	GROUP(smc);
 }

@@ -345,7 +345,8 @@ static void implicit(void)
 		static const char *const names[] = { "ldt", "accessed", "stack" };
 
 		begin("paging %s implicit %s %x%s", m->name, names[what], flags[f], wp ? " wp" : "");
-		if (!need(m->needs))
+		/* the fault on that stack is a double fault's matter, which has a task */
+		if (!need(m->needs | (what == 2 ? NEED_TASKS : 0)))
 			continue;
 		start(3, LOAD);
 		code(load_seg);
@@ -361,7 +362,6 @@ static void implicit(void)
 		} else {
 			code_bytes("\x0f\x0b", 2);
 			set_stack0(T + 0x800);
-			/* the fault on that stack is a double fault's matter */
 		}
 		turn_on(wp ? CR0_WP : 0, 0);
 		run();

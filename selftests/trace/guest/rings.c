@@ -188,6 +188,9 @@ static void inner_stack(void)
 		/* ring 1 is entered, so that the handler of what goes wrong has ring 0's */
 		begin("rings inner stack %s by %s", list[i].name,
 		      how == 0 ? "call" : how == 1 ? "int" : "fault");
+		/* the double fault's task */
+		if (how == 2 && !need(NEED_TASKS))
+			continue;
 		ring(3);
 		if (how == 0)
 			code(far_call);

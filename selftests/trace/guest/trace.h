@@ -106,6 +106,7 @@ bool need(u32 features);
 #define NEED_INTEL	(1u << 19)
 #define NEED_PCID	(1u << 20)
 #define NEED_PSE36	(1u << 21)
+#define NEED_TASKS	(1u << 22)	/* task switches: see PORT_GROUPS */
 extern u32 features;
 
 /* Puts code at a linear address, and UD2 behind it; returns the end */
@@ -365,7 +366,27 @@ static inline void outb(u16 port, u8 v)
 	__asm__ volatile("outb %0, %1" :: "a"(v), "Nd"(port));
 }
 
-/* The groups of cases */
+static inline u8 inb(u16 port)
+{
+	u8 v;
+
+	__asm__ volatile("inb %1, %0" : "=a"(v) : "Nd"(port));
+	return v;
+}
+
+/*
+ * The groups of cases.  A runner may have some left out, by their place, with a 0 bit
+ * in these two ports; where nothing answers all bits are set.  The last bit says that
+ * tasks can be switched: not where QEMU's SVM does it without the intercept.
+ */
+#define PORT_GROUPS	0xea
+#define GROUPS_TASKS	15
+#define GROUP(run)							\
+	do {								\
+		if (group_wanted())					\
+			run();						\
+	} while (0)
+bool group_wanted(void);
 void rings(void);
 void ints(void);
 void tasks(void);

@@ -18,8 +18,16 @@ ABSENT = "absent"
 SHOWN = 25
 # Words for "who": executors that run a guest's code on the same emulated CPU.
 FAMILIES = {
-    "TCG": ("tcg", "tcg-intel", "svm"),
+    "TCG": ("tcg", "tcg-intel", "svm", "svm-shadow"),
     "Bochs": ("bochs-intel", "bochs-amd"),
+}
+
+
+# Bits of PORT_GROUPS that are 0 for trace32 on an executor: groups that do not run, by
+# the first words of their cases, and 15.  QEMU's SVM switches tasks, if only for a double
+# fault, without the intercept that shadow paging needs (docs/svm.md).
+LEFT_OUT = {
+    "svm-shadow": {1: ("ints",), 2: ("tasks", "tasks16"), 15: ()},
 }
 
 
@@ -100,10 +108,11 @@ class Table:
         """Do AMD's and Intel's CPUs differ here?"""
         return any(re.fullmatch(pattern, case) for pattern, _ in self.vendor)
 
-    def stale(self, name):
-        """Entries for executor @name that explained nothing."""
+    def stale(self, name, trace=None):
+        """Entries for executor @name that explained nothing, of those for cases it had."""
         return [f"{name}: stale entry: {d.case!r} ({d.why.split('.')[0]})" for d in self.entries
-                if name not in d.used and d.concerns(name)]
+                if name not in d.used and d.concerns(name) and
+                (trace is None or any(re.fullmatch(d.case, case) for case in trace))]
 
 
 def _explained(table, case, name, got, want):
@@ -127,6 +136,9 @@ def _explained(table, case, name, got, want):
 def check(table, name, vendor, trace, expected):
     """(problems, number of explained deviations) of one executor's trace."""
     problems, explained = [], 0
+    left_out = [word for words in LEFT_OUT.get(name, {}).values() for word in words]
+    expected = {case: wanted for case, wanted in expected.items()
+                if case.split()[0] not in left_out}
     for case, wanted in expected.items():
         want = wanted[vendor]
         got = trace.get(case)
