@@ -540,7 +540,8 @@ static void shadow_sync_below(struct rvm_vm *vm, const struct rvm_spage *top,
 /**
  * shadow_get_page - the shadow page of a guest table, or of consecutive frames
  * @v: with spares filled
- * @gfn, @role: which
+ * @gfn: the table's frame, or the first of them
+ * @role: as what
  * @dead: what is zapped on the way
  * @flush: set where a CPU may still write to the guest table unseen: shadow_flush()
  *   before its entries are read
