@@ -622,7 +622,7 @@ static bool rvm_unit_has(struct rvm_vcpu *v, enum rvm_feature f, bool guest)
 void rvm_insn_cpuid(struct rvm_vcpu *v)
 {
 	const struct kvm_cpuid_entry2 *e = rvm_cpuid_find(v, 0, 0);
-	bool own = v->vm->mode->slice && e;
+	bool own = !v->vm->mode->enter && e;
 	struct rvm_insn *insn = &v->insn;
 	size_t i;
 

@@ -140,6 +140,22 @@ bool rvm_irq_ready(struct rvm_vcpu *v)
 		!ev->exception.pending && !ev->exception.injected && !ev->nmi.injected;
 }
 
+/**
+ * rvm_event_due - would an entry now deliver an event?
+ * @v: the vCPU, in its own thread
+ *
+ * For a mode that delivers them in software: then the guest is not entered.
+ */
+bool rvm_event_due(const struct rvm_vcpu *v)
+{
+	const struct rvm_events *ev = &v->ev;
+
+	return ev->exception.injected || ev->nmi.injected || ev->irq.injected ||
+		ev->exception.pending ||
+		(atomic_read(&ev->nmi.pending) && rvm_nmi_allowed(v)) ||
+		(ev->irq.pending && rvm_irq_allowed(v));
+}
+
 /* One event for this entry, the most urgent first.  True: the slot is taken. */
 static bool rvm_inject_one(struct rvm_vcpu *v)
 {

@@ -28,6 +28,7 @@
 /* One line for each mode in the tree. */
 static const struct rvm_mode *const rvm_modes[] = {
 	&rvm_mode_svm,
+	&rvm_mode_ring1,
 	&rvm_mode_interp,
 };
 

@@ -48,19 +48,21 @@ struct rvm_exit_info {
  * @put: the reverse: everything of the host's that was changed is restored.
  * @fetch: bring @groups (RVM_G_*) up to date in v->cpu.  Between load and put.
  * @prepare: before @enter or with it in mind, as often as the run loop comes by;
- *   requests served, interrupts and preemption on, may sleep.  1: go on; 0, -errno:
- *   as @handle.  May be NULL.
+ *   requests served, interrupts and preemption on, may sleep.  1: go on;
+ *   RVM_TO_SLICE: not @enter, but @slice; 0, -errno: as @handle.  May be NULL.
  * @enter: run the guest until the next exit; interrupts and preemption off,
  *   vCPU loaded, v->requests checked.  Takes dirty groups over first.  Leaves
  *   gpr, rip, rflags, int_shadow and v->ev (interrupted injections) up to
  *   date and every other group stale (clears v->avail accordingly).
  * @handle: after @enter, interrupts and preemption on: what the exit needs.
  *   1: enter again; 0: to userspace, v->run filled; -errno.
- * @slice: instead of @enter and @handle, for a mode that is software alone: run
- *   the guest for a bounded number of instructions.  Process context,
- *   preemptible, may sleep; requests served, event injected, rvm_slice_begin()
- *   done.  Returns as @handle.  All of v->cpu stays up to date, so such a mode
- *   has no @fetch; @load and @put it may leave out.
+ * @slice: run the guest for a bounded number of instructions in software.
+ *   Process context, preemptible, may sleep; requests served, event injected,
+ *   rvm_slice_begin() done.  Returns as @handle.  All of v->cpu is up to date
+ *   before and after.  A mode that has nothing else needs no @enter, @handle,
+ *   @fetch, @load, @put.
+ * @client_set: the client has set the general registers: it may have written the
+ *   guest's code, too.  Under v->lock, vCPU loaded.  May be NULL.
  * @exit_info: the last exit, for tracing; before @handle.  May be NULL.
  *
  * @inject_exception, @inject_irq, @inject_nmi: deliver at the next entry.  One
@@ -71,6 +73,8 @@ struct rvm_exit_info {
  * @set_intercepts: v->cpu state that changes what must be intercepted changed
  *   (debug registers, TSC offset); may be NULL.
  */
+#define RVM_TO_SLICE	2
+
 struct rvm_mode {
 	const char *name;
 	u32 id;
@@ -95,6 +99,7 @@ struct rvm_mode {
 	void (*enter)(struct rvm_vcpu *v);
 	int (*handle)(struct rvm_vcpu *v);
 	int (*slice)(struct rvm_vcpu *v);
+	void (*client_set)(struct rvm_vcpu *v);
 	void (*exit_info)(struct rvm_vcpu *v, struct rvm_exit_info *info);
 
 	void (*inject_exception)(struct rvm_vcpu *v, const struct rvm_fault *f);
@@ -112,6 +117,7 @@ static inline bool rvm_mode_shadow(const struct rvm_mode *mode)
 }
 
 extern const struct rvm_mode rvm_mode_svm;
+extern const struct rvm_mode rvm_mode_ring1;
 extern const struct rvm_mode rvm_mode_interp;
 
 /* Does software translate, so that PAE's page-directory pointers are kept in

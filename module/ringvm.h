@@ -121,6 +121,9 @@ struct rvm_vm {
 	struct rvm_shadow *shadow;
 	/* told of each write to a frame of rvm_track_gfn(), after it; or NULL */
 	void (*track_written)(struct rvm_vm *vm, u64 gpa, u32 len);
+	/* Where ring 1 executes views: the physical address of a frame's, or 0 where
+	 * the interpreter has to execute it.  May sleep. */
+	u64 (*code_view)(struct rvm_vcpu *v, u64 gfn);
 
 	/* the last TSC write, so that vCPUs written together agree (msr.c) */
 	spinlock_t tsc_lock;
@@ -223,30 +226,35 @@ struct rvm_pte_spares {
 
 /**
  * struct rvm_vcpu_shadow - what a vCPU keeps for shadow paging (mmu/shadow.c)
+ * @trees: one; a second where ring 1 has one of its own (rvm_shadow_tree())
  * @levels: of the tree: 4; 3 for a guest with addresses of 32 bits
  * @root_pa: of its top table
  * @top: with 3 levels, the top table: a page in long-mode format of which the
  *   first four entries are used; made at the first use
  * @root: the shadow pages that @top leads to, or in root[0] the top one; held
  * @key: the registers that they were made for
+ * @changed: set when another root is loaded; cleared by the mode
  * @sync: the guest has flushed its TLB: unsynced tables are looked at again
  * @spare_pages, @spare_gfns, @spare_descs: memory for the next fault
  */
 struct rvm_vcpu_shadow {
-	int levels;
-	u64 root_pa;
-	u64 *top;
-	struct rvm_spage *root[4];
-	struct rvm_shadow_key {
-		u64 role, table[4];
-		bool valid;
-	} key;
+	struct rvm_shadow_tree {
+		int levels;
+		u64 root_pa;
+		u64 *top;
+		struct rvm_spage *root[4];
+		struct rvm_shadow_key {
+			u64 role, table[4];
+			bool valid;
+		} key;
+		bool sync;
+	} trees[2];
+	bool changed;
 	struct list_head spare_pages;
 	u32 nr_spare_pages;
 	u64 *spare_gfns[4];
 	u32 nr_spare_gfns;
 	struct rvm_pte_spares spare_descs;
-	bool sync;
 };
 
 /* MSRs without effect on how the guest runs: kept for it, nothing more (msr.c) */
@@ -255,6 +263,21 @@ struct rvm_msr_store {
 	u64 mcg_cap, mcg_status, mcg_ctl;
 	u64 mce[4 * RVM_MCE_BANKS];	/* CTL, STATUS, ADDR, MISC of each bank */
 	u64 hwcr, ucode_rev, platform_info, de_cfg;
+};
+
+/**
+ * struct rvm_soft - the vCPU in the interpreter (soft.c)
+ * @deliver: an event, injected by v->ev's word, comes first in the next slice
+ * @irq_window: end the slice when the guest can take an interrupt
+ * @nmi_window: the same with an NMI
+ * @tried: to make a cache
+ * @cache: translations and decoded instructions, or NULL
+ */
+struct rvm_soft {
+	bool deliver;
+	bool irq_window, nmi_window;
+	bool tried;
+	void *cache;
 };
 
 struct rvm_vcpu {
@@ -274,6 +297,7 @@ struct rvm_vcpu {
 	u64 slots_generation;		/* of the memslots that software translations rest on */
 	struct rvm_events ev;
 	struct rvm_replay replay;
+	struct rvm_soft soft;
 	u32 mp_state;			/* KVM_MP_STATE_* */
 	const char *reason;		/* why the last KVM_RUN gave up, or NULL */
 
@@ -303,6 +327,12 @@ struct rvm_vcpu {
 	struct dentry *debugfs;
 	void *mode_data;		/* struct svm_vcpu and so on */
 };
+
+/* The tree that the vCPU runs on, by its CPL if ring 1 executes views. */
+static inline struct rvm_shadow_tree *rvm_shadow_tree(struct rvm_vcpu *v)
+{
+	return &v->shadow.trees[v->vm->code_view && v->cpu.cpl != 3];
+}
 
 static inline bool rvm_test_request(struct rvm_vcpu *v)
 {
@@ -357,6 +387,17 @@ void rvm_inject_events(struct rvm_vcpu *v);
 bool rvm_irq_ready(struct rvm_vcpu *v);		/* could take an ExtINT now */
 void rvm_get_events(struct rvm_vcpu *v, struct kvm_vcpu_events *e);
 int rvm_set_events(struct rvm_vcpu *v, const struct kvm_vcpu_events *e);
+
+bool rvm_event_due(const struct rvm_vcpu *v);	/* would the next entry deliver one? */
+
+/* ---- soft.c: the parts of struct rvm_mode that are the interpreter's ---------- */
+void rvm_soft_exception(struct rvm_vcpu *v, const struct rvm_fault *f);
+void rvm_soft_irq(struct rvm_vcpu *v, u8 vector, bool soft, u8 insn_len);
+void rvm_soft_nmi(struct rvm_vcpu *v);
+void rvm_soft_irq_window(struct rvm_vcpu *v, bool on);
+void rvm_soft_nmi_window(struct rvm_vcpu *v, bool on);
+int rvm_soft_slice(struct rvm_vcpu *v, u32 budget, enum rvm_insn_watch watch);
+void rvm_soft_free(struct rvm_vcpu *v);
 
 /* ---- debug.c: the guest's breakpoints, for instructions that are interpreted -- */
 static inline bool rvm_debug_armed(const struct rvm_vcpu *v)

@@ -235,10 +235,12 @@ static int rvm_run_slice(struct rvm_vcpu *v)
 
 	cond_resched();
 	idx = rvm_slice_begin(v);
+	rvm_need(v, RVM_G_ALL);
 	rvm_inject_events(v);
 	trace_rvm_entry(v);
 	v->stats.entries++;
 	r = v->vm->mode->slice(v);
+	v->dirty |= RVM_G_ALL;
 	v->stats.exits++;
 	rvm_slice_end(v, idx);
 	trace_rvm_exit(v);
@@ -264,14 +266,11 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 		v->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return 0;
 	}
-	if (mode->slice)
+	r = mode->prepare ? mode->prepare(v) : mode->slice ? RVM_TO_SLICE : 1;
+	if (r <= 0)
+		return r;
+	if (r == RVM_TO_SLICE)
 		return rvm_run_slice(v);
-
-	if (mode->prepare) {
-		r = mode->prepare(v);
-		if (r <= 0)
-			return r;
-	}
 
 	preempt_disable();
 	local_irq_disable();

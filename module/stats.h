@@ -22,6 +22,12 @@
 	X(shadow_mmio) X(shadow_slow) X(shadow_prefetched)		\
 	X(emulated) X(emulated_unhandled) X(internal_error)		\
 	X(inject_exception) X(inject_irq) X(inject_nmi)			\
+	X(native) X(fast)						\
+	X(soft_event) X(soft_trap) X(soft_real) X(soft_long) X(soft_v86)\
+	X(soft_if) X(soft_shadow) X(soft_tf) X(soft_iopl) X(soft_wp)	\
+	X(soft_cpl) X(soft_bits16) X(soft_seg) X(soft_dr) X(soft_page)	\
+	X(view_found) X(view_kept) X(view_reads)				\
+	X(exit_gp) X(exit_ud) X(exit_nm)				\
 	X(tlb_flush) X(kicks) X(requests) X(preempted) X(migrations)	\
 	X(user_io) X(user_mmio) X(user_hlt) X(user_intr)		\
 	X(user_irq_window) X(user_other)

@@ -106,6 +106,8 @@ static noinline long rvm_vcpu_set_##name(struct rvm_vcpu *v, void __user *argp)	
 static long rvm_set_regs_ok(struct rvm_vcpu *v, const struct kvm_regs *r)
 {
 	rvm_set_regs(v, r);
+	if (v->vm->mode->client_set)
+		v->vm->mode->client_set(v);
 	return 0;
 }
 
@@ -549,6 +551,7 @@ void rvm_vcpu_destroy(struct rvm_vcpu *v)
 {
 	rvm_shadow_vcpu_destroy(v);
 	v->vm->mode->vcpu_destroy(v);
+	rvm_soft_free(v);
 	rvm_fpu_free(v);
 	kvfree(v->cpuid);
 	free_pages_exact(v->run, RVM_RUN_PAGES * PAGE_SIZE);

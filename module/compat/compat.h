@@ -16,6 +16,7 @@
 #include <linux/rcupdate.h>
 #include <linux/smp.h>
 #include <linux/vtime.h>
+#include <asm/processor.h>
 
 /*
  * Work that the kernel wants done before this thread may stay away from
@@ -85,6 +86,59 @@ static __always_inline void rvm_guest_state_exit(void)
 	lockdep_hardirqs_off(CALLER_ADDR0);
 	context_tracking_guest_exit();
 	trace_hardirqs_off_finish();
+}
+
+/*
+ * The running CPU's TSS.  Interrupts or preemption off.  RSP0 is where traps out of
+ * rings 1 and 3 begin to push; the kernel itself needs it, and the I/O bitmap's
+ * base, for userspace alone.
+ */
+struct rvm_tss {
+	unsigned long sp0;
+	u16 io_bitmap_base;
+};
+
+static inline void rvm_tss_take(struct rvm_tss *old, void *sp0)
+{
+	old->sp0 = this_cpu_read(cpu_tss_rw.x86_tss.sp0);
+	old->io_bitmap_base = this_cpu_read(cpu_tss_rw.x86_tss.io_bitmap_base);
+	this_cpu_write(cpu_tss_rw.x86_tss.sp0, (unsigned long)sp0);
+	this_cpu_write(cpu_tss_rw.x86_tss.io_bitmap_base, IO_BITMAP_OFFSET_INVALID);
+}
+
+static inline void rvm_tss_give_back(const struct rvm_tss *old)
+{
+	this_cpu_write(cpu_tss_rw.x86_tss.io_bitmap_base, old->io_bitmap_base);
+	this_cpu_write(cpu_tss_rw.x86_tss.sp0, old->sp0);
+}
+
+/* An interrupt stack that the kernel does not use (1 to 7): 0, or -EBUSY if it does. */
+static inline int rvm_tss_set_ist(int ist, void *top)
+{
+	if (this_cpu_read(cpu_tss_rw.x86_tss.ist[ist - 1]))
+		return -EBUSY;
+	this_cpu_write(cpu_tss_rw.x86_tss.ist[ist - 1], (unsigned long)top);
+	return 0;
+}
+
+static inline void rvm_tss_clear_ist(int ist)
+{
+	this_cpu_write(cpu_tss_rw.x86_tss.ist[ist - 1], 0);
+}
+
+/* What CR4 is, not what the kernel remembers of it. */
+static __always_inline u64 rvm_read_cr4(void)
+{
+	u64 val;
+
+	asm volatile("mov %%cr4, %0" : "=r" (val));
+	return val;
+}
+
+/* Under FRED there are no rings 1 and 2 (Intel FRED specification §3). */
+static inline bool rvm_host_has_fred(void)
+{
+	return rvm_read_cr4() >> 32 & 1;
 }
 
 #endif /* RVM_COMPAT_H */

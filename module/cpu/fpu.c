@@ -172,7 +172,7 @@ static void rvm_fpu_take_pointers(struct rvm_vcpu *v)
 
 	*x = (struct rvm_x87) {};
 	/* Where the guest uses the unit itself, they belong there. */
-	if (!v->vm->mode->slice)
+	if (v->vm->mode->enter)
 		return;
 	x->soft = true;
 	if (boot_cpu_has(X86_FEATURE_XSAVE) && !(regs->xsave.header.xfeatures & RVM_XCR0_FP))

@@ -151,9 +151,8 @@ int shadow_fill_spares(struct rvm_vcpu *v)
 }
 
 /* mmu_lock held. */
-static void shadow_put_roots(struct rvm_vcpu *v, struct list_head *dead)
+static void shadow_put_roots(struct rvm_shadow_tree *s, struct list_head *dead)
 {
-	struct rvm_vcpu_shadow *s = &v->shadow;
 	u32 i;
 
 	s->key.valid = false;
@@ -171,11 +170,13 @@ void rvm_shadow_vcpu_destroy(struct rvm_vcpu *v)
 {
 	struct rvm_vcpu_shadow *s = &v->shadow;
 	LIST_HEAD(dead);
+	u32 i;
 
 	if (!v->vm->shadow)
 		return;
 	write_lock(&v->vm->mmu_lock);
-	shadow_put_roots(v, &dead);
+	for (i = 0; i < ARRAY_SIZE(s->trees); i++)
+		shadow_put_roots(&s->trees[i], &dead);
 	write_unlock(&v->vm->mmu_lock);
 	shadow_free_list(&dead);
 	shadow_free_list(&s->spare_pages);
@@ -187,7 +188,8 @@ void rvm_shadow_vcpu_destroy(struct rvm_vcpu *v)
 		s->spare_descs.first = d->next;
 		kfree(d);
 	}
-	free_page((unsigned long)s->top);
+	for (i = 0; i < ARRAY_SIZE(s->trees); i++)
+		free_page((unsigned long)s->trees[i].top);
 }
 
 void rvm_shadow_vcpu_init(struct rvm_vcpu *v)
@@ -229,8 +231,9 @@ static bool shadow_track(struct rvm_vm *vm, u64 gfn, bool *flush)
 
 	if (!shadow_track_add(vm->shadow, gfn, 1))
 		return false;
-	if (first)	/* also what was dropped while a TLB still holds it */
-		*flush |= rmap_wrprotect(vm, gfn) | vm->shadow->flush_owed;
+	/* Also what was dropped while a TLB still holds it; and the interpreter's. */
+	if (first)
+		*flush |= rmap_wrprotect(vm, gfn) | vm->shadow->flush_owed | !!vm->mode->slice;
 	return true;
 }
 
@@ -412,6 +415,10 @@ static bool shadow_entry_holds(const struct rvm_spage *sp, u32 i, u64 guest)
 	u64 pte = READ_ONCE(sp->table[i]);
 	u8 rights = sp->role.rights & rvm_pte_rights(guest);
 
+	/* A view is a user page and can be executed; nothing else there is, or can. */
+	if (sp->role.views)
+		rights = pte & SPTE_U ? (rights & RVM_RIGHT_X) | RVM_RIGHT_U :
+			rights & RVM_RIGHT_W;
 	if (!(guest & RVM_PTE_P) || !(guest & RVM_PTE_A) || rvm_pte_rsvd(&fmt, guest, 1, true) ||
 	    rvm_pte_target(&fmt, guest, 1, true) >> PAGE_SHIFT != sp->gfns[i] ||
 	    !!(pte & SPTE_U) != !!(rights & RVM_RIGHT_U) ||
@@ -634,6 +641,7 @@ union rvm_role shadow_base_role(const struct rvm_vcpu *v)
 	union rvm_role role = { .word = 0 };
 
 	role.rights = RVM_RIGHT_W | RVM_RIGHT_U | RVM_RIGHT_X;
+	role.views = v->vm->code_view && c->cpl != 3;
 	if (!rvm_is_paging(c)) {
 		role.direct = 1;
 		role.wp = 1;
@@ -688,7 +696,7 @@ static struct rvm_shadow_key shadow_key(const struct rvm_vcpu *v)
 	return key;
 }
 
-static bool shadow_roots_good(const struct rvm_vcpu_shadow *s, const struct rvm_shadow_key *key)
+static bool shadow_roots_good(const struct rvm_shadow_tree *s, const struct rvm_shadow_key *key)
 {
 	u32 i;
 
@@ -701,18 +709,18 @@ static bool shadow_roots_good(const struct rvm_vcpu_shadow *s, const struct rvm_
 	return true;
 }
 
-bool shadow_roots_current(const struct rvm_vcpu *v)
+bool shadow_roots_current(struct rvm_vcpu *v)
 {
 	struct rvm_shadow_key key = shadow_key(v);
 
-	return shadow_roots_good(&v->shadow, &key);
+	return shadow_roots_good(rvm_shadow_tree(v), &key);
 }
 
 /* The shadow pages for @key become the roots.  mmu_lock held.  False: no memory. */
 static bool shadow_get_roots(struct rvm_vcpu *v, const struct rvm_shadow_key *key,
 			     struct list_head *dead, bool *flush)
 {
-	struct rvm_vcpu_shadow *s = &v->shadow;
+	struct rvm_shadow_tree *s = rvm_shadow_tree(v);
 	union rvm_role role = { .word = key->role };
 	u32 i;
 
@@ -746,7 +754,7 @@ static bool shadow_get_roots(struct rvm_vcpu *v, const struct rvm_shadow_key *ke
 /* The guest has flushed its TLB, and goes on with the same roots. */
 static void shadow_sync_roots(struct rvm_vcpu *v)
 {
-	struct rvm_vcpu_shadow *s = &v->shadow;
+	struct rvm_shadow_tree *s = rvm_shadow_tree(v);
 	struct rvm_vm *vm = v->vm;
 	LIST_HEAD(dead);
 	int idx;
@@ -771,12 +779,12 @@ static void shadow_sync_roots(struct rvm_vcpu *v)
  * @v: the vCPU, loaded, in its own thread; preemptible
  *
  * Before each entry, after requests have been served: a root that is zapped later
- * comes with a request.  Touches RVM_G_CR and flushes the vCPU's translations if the
- * root is another one than before.  May sleep.  1, or -ENOMEM.
+ * comes with a request.  The tree is rvm_shadow_tree(); v->shadow.changed says that
+ * it has another root than before.  May sleep.  1, or -ENOMEM.
  */
 int rvm_shadow_load(struct rvm_vcpu *v)
 {
-	struct rvm_vcpu_shadow *s = &v->shadow;
+	struct rvm_shadow_tree *s = rvm_shadow_tree(v);
 	struct rvm_vm *vm = v->vm;
 	struct rvm_shadow_key key;
 	bool flush = false, ok;
@@ -815,18 +823,17 @@ int rvm_shadow_load(struct rvm_vcpu *v)
 
 	idx = srcu_read_lock(&vm->srcu);
 	write_lock(&vm->mmu_lock);
-	shadow_put_roots(v, &dead);
+	shadow_put_roots(s, &dead);
 	shadow_make_room(vm, SHADOW_MAX_LEVELS, &dead);
 	ok = shadow_get_roots(v, &key, &dead, &flush);
 	if (!ok)
-		shadow_put_roots(v, &dead);
+		shadow_put_roots(s, &dead);
 	shadow_flush(vm, flush, &dead);
 	write_unlock(&vm->mmu_lock);
 	srcu_read_unlock(&vm->srcu, idx);
 	shadow_free_list(&dead);
 	vm->stats.shadow_roots++;
-	rvm_touch(v, RVM_G_CR);
-	vm->mode->flush_tlb(v);
+	v->shadow.changed = true;
 	return ok ? 1 : -ENOMEM;
 }
 
@@ -891,6 +898,23 @@ void rvm_shadow_written(struct rvm_vm *vm, u64 gpa, u32 len)
 		vm->track_written(vm, gpa, len);
 }
 
+static void shadow_invlpg(struct rvm_vm *vm, const struct rvm_shadow_tree *tree, u64 gla)
+{
+	struct rvm_spage *sp;
+	u64 *pte;
+
+	/* One that is not of the present registers is looked at when it is loaded. */
+	if (!shadow_roots_good(tree, &tree->key))
+		return;
+	for (sp = shadow_root(tree, gla); sp; sp = spte_page(__va(*pte & SPTE_ADDR))) {
+		pte = &sp->table[shadow_index(gla, sp->role.level)];
+		if (sp->unsync)
+			vm->shadow->flush_owed |= shadow_drop_entry(vm, sp, spte_nr(pte));
+		if (!(*pte & SPTE_P) || spte_is_leaf(*pte, sp->role.level))
+			break;
+	}
+}
+
 /**
  * rvm_shadow_invlpg - the guest executed INVLPG
  * @v: the vCPU, in its own thread
@@ -902,20 +926,13 @@ void rvm_shadow_written(struct rvm_vm *vm, u64 gpa, u32 len)
 void rvm_shadow_invlpg(struct rvm_vcpu *v, u64 gla)
 {
 	struct rvm_vm *vm = v->vm;
-	struct rvm_spage *sp;
-	u64 *pte;
+	u32 i;
 
 	if (!READ_ONCE(vm->shadow->nr_unsync))
 		return;
 	write_lock(&vm->mmu_lock);
-	sp = shadow_roots_current(v) ? shadow_root(v, gla) : NULL;
-	for (; sp; sp = spte_page(__va(*pte & SPTE_ADDR))) {
-		pte = &sp->table[shadow_index(gla, sp->role.level)];
-		if (sp->unsync)
-			vm->shadow->flush_owed |= shadow_drop_entry(vm, sp, spte_nr(pte));
-		if (!(*pte & SPTE_P) || spte_is_leaf(*pte, sp->role.level))
-			break;
-	}
+	for (i = 0; i < ARRAY_SIZE(v->shadow.trees); i++)
+		shadow_invlpg(vm, &v->shadow.trees[i], gla);
 	write_unlock(&vm->mmu_lock);
 }
 
@@ -923,7 +940,10 @@ void rvm_shadow_invlpg(struct rvm_vcpu *v, u64 gla)
  * rvm_shadow_load() on.  The vCPU's own thread. */
 void rvm_shadow_flush(struct rvm_vcpu *v)
 {
-	v->shadow.sync = true;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(v->shadow.trees); i++)
+		v->shadow.trees[i].sync = true;
 }
 
 /* ---- for the notifier and the slots ------------------------------------------------ */

@@ -53,6 +53,7 @@
  *   the guest's or a guest without paging
  * @rights: RVM_RIGHT_* of the path down to here
  * @wide, @long_mode, @nxe, @pse, @no_1g, @phys_bits: struct rvm_pte_format
+ * @views: for the kernel in ring 1, which executes views of its code (mode/ring1/view.c)
  * @wp: CR0.WP; @smep, @smap: the bits of CR4, while CR0.WP is clear
  *
  * Two pages with the same gfn and role are the same page.
@@ -62,7 +63,7 @@ union rvm_role {
 	struct {
 		u64 level : 3, quadrant : 2, direct : 1, rights : 3,
 		    wide : 1, long_mode : 1, nxe : 1, pse : 1, no_1g : 1,
-		    wp : 1, smep : 1, smap : 1, phys_bits : 6;
+		    wp : 1, smep : 1, smap : 1, views : 1, phys_bits : 6;
 	};
 };
 
@@ -213,12 +214,12 @@ static inline u64 spte_gfn(const struct rvm_spage *sp, u32 i)
 }
 
 /* mmu_lock held: are the vCPU's roots alive, and those of its registers? */
-bool shadow_roots_current(const struct rvm_vcpu *v);
+bool shadow_roots_current(struct rvm_vcpu *v);
 
 /* The page that the walk of @gla begins with, below the vCPU's own table; or NULL. */
-static inline struct rvm_spage *shadow_root(const struct rvm_vcpu *v, u64 gla)
+static inline struct rvm_spage *shadow_root(const struct rvm_shadow_tree *tree, u64 gla)
 {
-	return v->shadow.root[v->shadow.levels == 3 ? gla >> 30 & 3 : 0];
+	return tree->root[tree->levels == 3 ? gla >> 30 & 3 : 0];
 }
 
 union rvm_role shadow_base_role(const struct rvm_vcpu *v);

@@ -32,6 +32,7 @@ struct shadow_fault {
 	bool writable;			/* as far as slot and owner are concerned */
 	bool dirty_log;
 	bool mmio;			/* no memory there */
+	u64 view;			/* what is executed in the page's place, or 0 */
 	struct rvm_memslot *slot;
 };
 
@@ -112,7 +113,8 @@ static void shadow_child(const struct shadow_fault *f, const struct rvm_spage *s
 	*gfn = f->gfn & ~(SHADOW_LEVEL_PAGES(level) - 1);
 	*role = (union rvm_role) {
 		.level = level - 1, .direct = 1, .wp = sp->role.wp, .smep = sp->role.smep,
-		.smap = sp->role.smap, .rights = f->rights & ~(f->clean ? RVM_RIGHT_W : 0),
+		.smap = sp->role.smap, .views = sp->role.views,
+		.rights = f->rights & ~(f->clean ? RVM_RIGHT_W : 0),
 	};
 }
 
@@ -131,6 +133,9 @@ static u64 shadow_leaf(struct rvm_vm *vm, const struct shadow_fault *f, union rv
 	u64 pte = f->pfn << PAGE_SHIFT | SPTE_P | SPTE_A;
 	u8 rights = f->rights;
 
+	/* To be executed, not read nor written: mode/ring1/view.c. */
+	if (f->view)
+		return f->view | SPTE_P | SPTE_A | SPTE_U;
 	if (f->write && !(rights & RVM_RIGHT_W)) {
 		/*
 		 * The walk has allowed it: CR0.WP is clear (SDM vol. 3 §4.6.1).  The
@@ -146,6 +151,9 @@ static u64 shadow_leaf(struct rvm_vm *vm, const struct shadow_fault *f, union rv
 	} else if (f->clean) {
 		rights &= ~RVM_RIGHT_W;
 	}
+	/* Where views are executed, no other page is, and none has SMAP in its way. */
+	if (role.views)
+		rights &= ~(RVM_RIGHT_U | RVM_RIGHT_X);
 	if (rights & RVM_RIGHT_U)
 		pte |= SPTE_U;
 	if (!(rights & RVM_RIGHT_X))
@@ -225,6 +233,8 @@ static void shadow_prefetch(struct rvm_vcpu *v, const struct shadow_fault *f, st
 		    rvm_notifier_retry(vm, vm->mn_seq, rvm_slot_hva(slot, gfn)))
 			continue;
 		rights = sp->role.rights & rvm_pte_rights(guest);
+		if (sp->role.views)
+			rights &= ~(RVM_RIGHT_U | RVM_RIGHT_X);
 		writable = (rights & RVM_RIGHT_W) && (guest & RVM_PTE_D) &&
 			!(slot->flags & KVM_MEM_READONLY) && !rvm_gfn_tracked(vm, gfn);
 		/* never sleeps */
@@ -319,7 +329,7 @@ static int shadow_map(struct rvm_vcpu *v, const struct shadow_fault *f, bool exc
 		return RVM_SPF_FIXED;
 	if (excl)
 		shadow_make_room(vm, SHADOW_MAX_LEVELS, dead);
-	sp = shadow_root(v, f->gla);
+	sp = shadow_root(rvm_shadow_tree(v), f->gla);
 	if (!sp)
 		return RVM_SPF_FIXED;
 
@@ -382,7 +392,7 @@ static struct page *shadow_find_page(struct rvm_vcpu *v, struct shadow_fault *f)
 	if (f->dirty_log && !f->write)
 		f->writable = false;	/* the first write must be seen */
 	f->level = 1;
-	if (f->guest_level >= 2 && rvm_slot_fits_2m(f->slot, f->gfn) &&
+	if (f->guest_level >= 2 && !f->view && rvm_slot_fits_2m(f->slot, f->gfn) &&
 	    !shadow_tracked_in_2m(vm, f->gfn) && rvm_host_level(vm->mm, hva) == 2) {
 		f->level = 2;
 		f->pfn &= ~511ull;
@@ -476,7 +486,7 @@ static bool shadow_is_mmio(struct rvm_vcpu *v, u64 gla, u32 acc, u32 error)
 	if ((error & RVM_PF_P) || (acc & (RVM_ACC_FETCH | RVM_ACC_IMPLICIT)))
 		return false;
 	read_lock(&vm->mmu_lock);
-	sp = shadow_roots_current(v) ? shadow_root(v, gla) : NULL;
+	sp = shadow_roots_current(v) ? shadow_root(rvm_shadow_tree(v), gla) : NULL;
 	for (; sp; sp = spte_page(__va(pte & SPTE_ADDR))) {
 		pte = READ_ONCE(sp->table[shadow_index(gla, sp->role.level)]);
 		if (!(pte & SPTE_P) || spte_is_leaf(pte, sp->role.level))
@@ -510,7 +520,7 @@ int rvm_shadow_fault(struct rvm_vcpu *v, u64 gla, u32 error, struct rvm_fault *f
 	struct rvm_vm *vm = v->vm;
 	int idx, r;
 
-	rvm_need(v, RVM_G_CR | RVM_G_SEG);
+	rvm_need(v, RVM_G_CR | (vm->code_view ? 0 : RVM_G_SEG));	/* where CPL is stale */
 	f.acc = shadow_acc(&v->cpu, error);
 	f.write = f.acc & RVM_ACC_WRITE;
 
@@ -544,6 +554,13 @@ int rvm_shadow_fault(struct rvm_vcpu *v, u64 gla, u32 error, struct rvm_fault *f
 	if (f.slot && f.write && (f.slot->flags & KVM_MEM_READONLY)) {
 		r = RVM_SPF_EMULATE;
 		goto out;
+	}
+	if ((f.acc & RVM_ACC_FETCH) && vm->code_view && v->cpu.cpl != 3) {
+		f.view = vm->code_view(v, f.gfn);
+		if (!f.view) {
+			r = RVM_SPF_EMULATE;
+			goto out;
+		}
 	}
 	r = shadow_map_page(v, &f);
 out:

@@ -42,7 +42,7 @@ bool dev_is_interp(void)
 		return false;
 	r = ioctl(fd, RINGVM_GET_INFO, &info);
 	close(fd);
-	return !r && info.mode == RINGVM_MODE_INTERP;
+	return !r && (info.mode == RINGVM_MODE_INTERP || info.mode == RINGVM_MODE_RING1);
 }
 
 bool dev_is_shadow(void)

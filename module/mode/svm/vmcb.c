@@ -174,7 +174,7 @@ static void svm_put_segs(struct svm_vcpu *s, const struct rvm_cpu *c)
  */
 static void svm_shadow_crs(struct rvm_vcpu *v)
 {
-	const struct rvm_vcpu_shadow *sh = &v->shadow;
+	const struct rvm_shadow_tree *sh = rvm_shadow_tree(v);
 	struct svm_vcpu *s = to_svm(v);
 	struct vmcb_save_area *save = &s->vmcb->save;
 	const struct rvm_cpu *c = &v->cpu;
@@ -287,7 +287,17 @@ void svm_flush(struct rvm_vcpu *v)
 /* struct rvm_mode: prepare */
 int svm_prepare(struct rvm_vcpu *v)
 {
-	return v->vm->shadow ? rvm_shadow_load(v) : 1;
+	int r;
+
+	if (!v->vm->shadow)
+		return 1;
+	r = rvm_shadow_load(v);
+	if (v->shadow.changed) {
+		v->shadow.changed = false;
+		rvm_touch(v, RVM_G_CR);
+		v->vm->mode->flush_tlb(v);
+	}
+	return r;
 }
 
 /* ---- 5. after an exit --------------------------------------------------- */

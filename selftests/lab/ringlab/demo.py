@@ -11,16 +11,18 @@ from .table import launch_script
 DEFAULT_GUESTS = ("686", "amd64")
 DEADLINE = 180
 # A mode that needs no hardware is shown on a host that has none; it is slow.
-NO_HARDWARE = {"interp": 3600}		# and its deadline
+NO_HARDWARE = {"ring1": 1200, "interp": 3600}		# and its deadline
 ATTEMPTS = 2		# of which the emulator may spoil all but one
 
 
 def _host(mode):
     """The emulated host for guests in this mode.  Without SMAP and retpolines where every
     instruction is one of the host's kernel, for speed alone: STAC, CLAC and each call
-    through a register end blocks of the emulator's code."""
+    through a register end blocks of the emulator's code.  ring1 needs SMAP."""
     hardware = mode not in NO_HARDWARE
-    return HostOptions(svm=hardware, smap=hardware, append="" if hardware else "mitigations=off")
+    return HostOptions(svm=hardware, smap=mode != "interp",
+                       append="" if hardware else "mitigations=off",
+                       params="ring1=1" if mode == "ring1" else "")
 
 
 def _boot(name, mode, nonce):

@@ -1,0 +1,438 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Shadow descriptor tables (SDM vol. 3 §3.4, §3.5).
+ *
+ * The CPU never sees the guest's GDT and LDT.  No selector that it can be given leads
+ * to a descriptor with L set, to a gate or to another system descriptor: that is the
+ * wall behind which the host stands.
+ *
+ * For ring 3 there are copies in which
+ * - nothing but code and data is present, and nothing that ring 1 or 2 own;
+ * - DPL 0 is 1, which is as far out of ring 3's reach;
+ * - Accessed is set, so that the CPU never writes.  A descriptor whose own bit is
+ *   clear is absent: the interpreter loads it, and sets the bit for the guest.
+ * Absent means not present: loading it traps, and the interpreter finds out what the
+ * guest's table really says.  A trip through ring 3 begins by loading every segment
+ * register from the copies, so one whose hidden descriptor differs from its table's
+ * cannot make it (user_segs_match()).  For all others table and hidden descriptor
+ * agree, and because the guest's tables are write-protected (rvm_track_gfn()) they
+ * still do at the trip's end.
+ *
+ * For ring 1 there is a table from which the hidden descriptors, whatever they are,
+ * are loaded on the way in, and another with nothing in it but CS and SS, under
+ * selectors of their own, which is there while the kernel runs: nothing reads those
+ * two without a trap (view.c), and every load of another segment traps.  So the
+ * guest's tables need not be looked at at all.
+ */
+#include "ring1.h"
+#include "../../mmu/mmu.h"
+
+#include <linux/vmalloc.h>
+
+#define DESC_A		(1ull << 40)
+#define DESC_CODE	(1ull << 43)
+#define DESC_CONFORMING	(1ull << 42)	/* of code */
+#define DESC_S		(1ull << 44)
+#define DESC_DPL_SHIFT	45
+#define DESC_DPL	(3ull << DESC_DPL_SHIFT)
+#define DESC_P		(1ull << 47)
+#define DESC_L		(1ull << 53)
+
+/* The guest's descriptor as ring 3 may see it, or 0. */
+static u64 desc_shadow(u64 d)
+{
+	u32 dpl = (d & DESC_DPL) >> DESC_DPL_SHIFT;
+
+	if (!(d & DESC_S) || !(d & DESC_P) || !(d & DESC_A))
+		return 0;
+	if (dpl == 1 || dpl == 2)
+		return 0;
+	if (!dpl)
+		d |= 1ull << DESC_DPL_SHIFT;
+	return d & ~DESC_L;
+}
+
+/* What a descriptor looks like from which the CPU would have loaded @s. */
+static u64 desc_of_seg(const struct rvm_seg *s)
+{
+	u32 limit = s->attr & RVM_SEG_G ? s->limit >> 12 : s->limit;
+
+	return (u64)(limit & 0xffff) | (s->base & 0xffffff) << 16 |
+		(u64)(s->attr & 0xff) << 40 | (u64)(limit >> 16 & 0xf) << 48 |
+		(u64)(s->attr >> 8 & 0xf) << 52 | (s->base >> 24 & 0xff) << 56;
+}
+
+static void seg_of_desc(struct rvm_seg *s, u16 sel, u64 d)
+{
+	u32 limit = (d & 0xffff) | (d >> 32 & 0xf0000);
+	u32 dpl = (d & DESC_DPL) >> DESC_DPL_SHIFT;
+
+	if (dpl == 1)
+		d &= ~DESC_DPL;
+	s->sel = sel;
+	s->base = (d >> 16 & 0xffffff) | (d >> 32 & 0xff000000);
+	s->attr = (d >> 40 & 0xff) | (d >> 52 & 0xf) << 8;
+	s->limit = s->attr & RVM_SEG_G ? limit << 12 | 0xfff : limit;
+}
+
+/* ---- lifetime -------------------------------------------------------------- */
+
+/* A code segment of 64 bits for our gates (SDM vol. 3 §3.4.5). */
+#define DESC_OUR_CS	(DESC_P | DESC_S | DESC_CODE | DESC_A | 1ull << 41 | DESC_L)
+
+static void desc_set_ours(u64 *gdt)
+{
+	gdt[R1_SEL_CS / 8] = DESC_OUR_CS;
+}
+
+/* LDT: type 2, 16 bytes (SDM vol. 3 §7.2.3) */
+static void desc_set_ldt(u64 *gdt, const u64 *ldt, s32 limit)
+{
+	u64 base = (unsigned long)ldt;
+
+	gdt[R1_SEL_LDT / 8] = (u64)(limit & 0xffff) | (base & 0xffffff) << 16 |
+		2ull << 40 | DESC_P | (base >> 24 & 0xff) << 56;
+	gdt[R1_SEL_LDT / 8 + 1] = base >> 32;
+}
+
+static u64 *desc_alloc(void)
+{
+	return __vmalloc(R1_GDT_LIMIT + 1, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+}
+
+int ring1_desc_init(struct ring1_vcpu *r)
+{
+	int t, i;
+
+	for (t = 0; t < RING1_NR_TABLES; t++) {
+		struct ring1_shadow *s = &r->table[t];
+
+		s->limit = -1;
+		for (i = 0; i < RING1_TABLE_PAGES; i++)
+			s->gpa[i] = RING1_NO_GPA;
+		s->desc = desc_alloc();
+		if (!s->desc)
+			return -ENOMEM;
+	}
+	r->load_gdt = desc_alloc();
+	r->run_gdt = desc_alloc();
+	if (!r->load_gdt || !r->run_gdt)
+		return -ENOMEM;
+	desc_set_ours(r->table[RING1_GDT].desc);
+	desc_set_ours(r->load_gdt);
+	desc_set_ours(r->run_gdt);
+	return 0;
+}
+
+void ring1_desc_free(struct ring1_vcpu *r)
+{
+	int t;
+
+	for (t = 0; t < RING1_NR_TABLES; t++)
+		vfree(r->table[t].desc);
+	vfree(r->load_gdt);
+	vfree(r->run_gdt);
+}
+
+/* ---- keeping up -------------------------------------------------------------- */
+
+/* How much of the GDT can be the guest's: our own descriptors are behind. */
+#define DESC_GUEST_MAX	((R1_SEL_KCS & ~7) - 1)
+
+/* Entries [first, first + n) from the guest's @raw. */
+static void desc_put(struct ring1_shadow *s, u32 first, const u64 *raw, u32 n)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		WRITE_ONCE(s->desc[first + i], desc_shadow(raw[i]));
+}
+
+static u32 desc_pages(u64 base, s32 limit)
+{
+	return limit < 0 ? 0 : (offset_in_page(base) + limit) / PAGE_SIZE + 1;
+}
+
+/* Where page @i of the table that begins at @base is; RING1_NO_GPA: nowhere. */
+static u64 desc_page_gpa(struct rvm_vcpu *v, u64 base, u32 i)
+{
+	struct rvm_fault f;
+	u64 gpa;
+
+	if (rvm_walk(v, (u32)((base & PAGE_MASK) + i * PAGE_SIZE), RVM_ACC_READ | RVM_ACC_IMPLICIT,
+		     &gpa, &f))
+		return RING1_NO_GPA;
+	return gpa & PAGE_MASK;
+}
+
+static bool desc_same_place(struct rvm_vcpu *v, const struct ring1_shadow *s)
+{
+	u32 i, n = desc_pages(s->base, s->limit);
+
+	for (i = 0; i < n; i++)
+		if (desc_page_gpa(v, s->base, i) != s->gpa[i])
+			return false;
+	return true;
+}
+
+/* The table is at @base from now on; its pages are watched.  0 or -ENOMEM. */
+static int desc_place(struct rvm_vcpu *v, struct ring1_shadow *s, u64 base, s32 limit)
+{
+	u32 i, n = desc_pages(base, limit);
+	int err;
+
+	for (i = 0; i < RING1_TABLE_PAGES; i++) {
+		u64 old = s->gpa[i], new = i < n ? desc_page_gpa(v, base, i) : RING1_NO_GPA;
+
+		if (new == old)
+			continue;
+		if (new != RING1_NO_GPA) {
+			err = rvm_track_gfn(v->vm, new >> PAGE_SHIFT);
+			if (err)
+				return err;
+		}
+		s->gpa[i] = new;
+		if (old != RING1_NO_GPA)
+			rvm_untrack_gfn(v->vm, old >> PAGE_SHIFT);
+	}
+	s->base = base;
+	s->limit = limit;
+	return 0;
+}
+
+/* The guest's table, in full.  0 or -ENOMEM. */
+static int desc_read(struct rvm_vcpu *v, struct ring1_shadow *s, u64 base, s32 limit)
+{
+	u32 end = (min_t(s32, limit, DESC_GUEST_MAX) + 1) / 8, old_end = (s->limit + 1) / 8;
+	u32 pos, n, have = 0;
+	u64 buf[64], gpa;
+	u8 *bytes = (u8 *)buf;
+	int err;
+
+	err = desc_place(v, s, base, limit);
+	if (err)
+		return err;
+	/* A write from here on is told, and makes it void again. */
+	WRITE_ONCE(s->valid, true);
+	smp_mb();
+
+	/* In pieces that lie in one page; a descriptor may lie in two. */
+	for (pos = 0; pos < end * 8; pos += n) {
+		u32 at = offset_in_page(base) + pos;
+
+		n = min_t(u32, end * 8 - pos, PAGE_SIZE - offset_in_page(at));
+		n = min_t(u32, n, sizeof(buf) - have);
+		gpa = s->gpa[at >> PAGE_SHIFT];
+		/* Not there: absent, and the interpreter sees why. */
+		if (gpa == RING1_NO_GPA ||
+		    rvm_gpa_read(v->vm, gpa + offset_in_page(at), bytes + have, n))
+			memset(bytes + have, 0, n);
+		have += n;
+		if (have < sizeof(buf) && pos + n < end * 8)
+			continue;
+		desc_put(s, (pos + n - have) / 8, buf, have / 8);
+		have = 0;
+	}
+	if (old_end > end)
+		memset(&s->desc[end], 0,
+		       (min_t(u32, old_end, DESC_GUEST_MAX / 8 + 1) - end) * 8);
+	return 0;
+}
+
+static int desc_sync_table(struct rvm_vcpu *v, struct ring1_shadow *s, u64 base, s32 limit)
+{
+	if (s->valid && s->base == base && s->limit == limit &&
+	    (!to_ring1(v)->tlb_stale || desc_same_place(v, s)))
+		return 0;
+	return desc_read(v, s, base, limit);
+}
+
+/* The copies for ring 3 up to date.  0 or -ENOMEM. */
+static int desc_sync(struct rvm_vcpu *v)
+{
+	struct ring1_vcpu *r = to_ring1(v);
+	const struct rvm_seg *ldtr = &v->cpu.seg[RVM_LDTR];
+	struct ring1_shadow *ldt = &r->table[RING1_LDT];
+	bool has_ldt = !(ldtr->attr & RVM_SEG_UNUSABLE);
+	int err;
+
+	/* What is loaded was loaded from the tables as they have been. */
+	rvm_need(v, RVM_G_SEG);
+	err = desc_sync_table(v, &r->table[RING1_GDT], v->cpu.gdtr.base, v->cpu.gdtr.limit);
+	if (!err)
+		err = desc_sync_table(v, ldt, has_ldt ? ldtr->base : 0,
+				      has_ldt ? min_t(u32, ldtr->limit, 0xffff) : -1);
+	if (err)
+		return err;
+	r->tlb_stale = false;
+	r->ctx->guest_ldt = has_ldt ? R1_SEL_LDT : 0;
+	desc_set_ldt(r->table[RING1_GDT].desc, ldt->desc, ldt->limit);
+	return 0;
+}
+
+static bool desc_good(const struct ring1_vcpu *r)
+{
+	return !r->tlb_stale && READ_ONCE(r->table[RING1_GDT].valid) &&
+		READ_ONCE(r->table[RING1_LDT].valid);
+}
+
+/**
+ * ring1_desc_written - guest memory that is watched was written
+ * @v: any vCPU of the VM; the writer need not be its thread
+ * @gpa: where, within a page
+ *
+ * True: it lies in a page of one of its tables, which is read again before the next
+ * entry.
+ */
+bool ring1_desc_written(struct rvm_vcpu *v, u64 gpa)
+{
+	struct ring1_vcpu *r = to_ring1(v);
+	bool hit = false;
+	int t, i;
+
+	for (t = 0; t < RING1_NR_TABLES; t++)
+		for (i = 0; i < RING1_TABLE_PAGES; i++)
+			if (READ_ONCE(r->table[t].gpa[i]) == (gpa & PAGE_MASK)) {
+				WRITE_ONCE(r->table[t].valid, false);
+				hit = true;
+			}
+	return hit;
+}
+
+/* ---- segment registers ---------------------------------------------------------- */
+
+/* What the tables have for @sel, as ring 3 would see it; 0: nothing. */
+static u64 desc_lookup(const struct ring1_vcpu *r, u16 sel)
+{
+	const struct ring1_shadow *s = &r->table[sel & 4 ? RING1_LDT : RING1_GDT];
+
+	if (s->limit < 0 || (sel | 7) > s->limit || (sel | 7) > DESC_GUEST_MAX)
+		return 0;
+	return s->desc[sel >> 3];
+}
+
+static bool user_seg_matches(struct rvm_vcpu *v, enum rvm_sreg n)
+{
+	const struct rvm_seg *s = &v->cpu.seg[n];
+	u64 d;
+
+	if (s->attr & RVM_SEG_UNUSABLE)
+		return !(s->sel & ~3) && n != RVM_CS && n != RVM_SS;
+	if (!(s->sel & ~3))
+		return false;		/* null, but still usable: as reset leaves it */
+	d = desc_lookup(to_ring1(v), s->sel);
+	if (!d || d != desc_shadow(desc_of_seg(s) | DESC_A))
+		return false;
+	/* IRET to ring 3 takes away data segments of more privilege (SDM vol. 2, IRET);
+	 * what put one there all the same, the interpreter may go on with. */
+	return n == RVM_CS || (d & DESC_DPL) == DESC_DPL ||
+		(d & (DESC_CODE | DESC_CONFORMING)) == (DESC_CODE | DESC_CONFORMING);
+}
+
+static bool user_segs_match(struct rvm_vcpu *v)
+{
+	int n;
+
+	for (n = RVM_ES; n <= RVM_GS; n++)
+		if (!user_seg_matches(v, n))
+			return false;
+	return true;
+}
+
+/* @s as ring 1 may have it. */
+static u64 desc_kernel(const struct rvm_seg *s)
+{
+	u64 d = (desc_of_seg(s) & ~DESC_L) | DESC_A;
+
+	return d & DESC_DPL ? d : d | 1ull << DESC_DPL_SHIFT;
+}
+
+/* A place for each of DS, ES, FS, GS in the table that they are loaded from; false
+ * where they cannot have one. */
+static bool kernel_segs_place(struct rvm_vcpu *v)
+{
+	static const u8 segs[] = { RVM_DS, RVM_ES, RVM_FS, RVM_GS };
+	struct ring1_vcpu *r = to_ring1(v);
+	u32 i, j;
+
+	for (i = 0; i < ARRAY_SIZE(segs); i++) {
+		const struct rvm_seg *s = &v->cpu.seg[segs[i]];
+
+		if (s->attr & RVM_SEG_UNUSABLE) {
+			if (s->sel & ~3)
+				return false;
+			continue;
+		}
+		if (!(s->sel & ~3) || (s->sel & 4) || (s->sel | 7) > DESC_GUEST_MAX ||
+		    !(s->attr & RVM_SEG_P) || !(s->attr & RVM_SEG_S) ||
+		    (s->attr & (RVM_SEG_CODE | RVM_SEG_W)) == RVM_SEG_CODE)
+			return false;
+		/* two, loaded from one place at different times */
+		for (j = 0; j < i; j++)
+			if (v->cpu.seg[segs[j]].sel >> 3 == s->sel >> 3 &&
+			    desc_kernel(&v->cpu.seg[segs[j]]) != desc_kernel(s))
+				return false;
+		/* SDM vol. 3 §5.5: data may be loaded with an RPL up to its DPL */
+		if ((s->sel & 3) > (desc_kernel(s) >> DESC_DPL_SHIFT & 3))
+			return false;
+		r->load_gdt[s->sel >> 3] = desc_kernel(s);
+	}
+	r->run_gdt[R1_SEL_KCS / 8] = desc_kernel(&v->cpu.seg[RVM_CS]);
+	r->run_gdt[R1_SEL_KSS / 8] = desc_kernel(&v->cpu.seg[RVM_SS]);
+	return true;
+}
+
+/**
+ * ring1_desc_prepare - descriptor tables for an entry
+ * @v: the vCPU; process context, may sleep
+ *
+ * 1; 0: the segment registers cannot be given to the CPU as they are; -ENOMEM.
+ */
+int ring1_desc_prepare(struct rvm_vcpu *v)
+{
+	struct ring1_vcpu *r = to_ring1(v);
+	struct ring1_ctx *ctx = r->ctx;
+	int err;
+
+	if (v->cpu.cpl != 3) {
+		if (!(v->avail & RVM_G_SEG))
+			return 1;	/* as it came back */
+		ctx->guest_ldt = 0;
+		ctx->guest_gdt.address = (unsigned long)r->load_gdt;
+		ctx->run_gdt.address = (unsigned long)r->run_gdt;
+		return kernel_segs_place(v);
+	}
+	if (!(v->avail & RVM_G_SEG) && desc_good(r))
+		return 1;
+	err = desc_sync(v);
+	if (err)
+		return err;
+	ctx->guest_gdt.address = (unsigned long)r->table[RING1_GDT].desc;
+	ctx->run_gdt.address = ctx->guest_gdt.address;
+	return user_segs_match(v);
+}
+
+u32 ring1_real_sel(const struct rvm_vcpu *v, enum rvm_sreg n)
+{
+	if (v->cpu.cpl != 3 && n == RVM_CS)
+		return R1_SEL_KCS;
+	if (v->cpu.cpl != 3 && n == RVM_SS)
+		return R1_SEL_KSS;
+	return v->cpu.seg[n].sel;
+}
+
+void ring1_take_seg(struct rvm_vcpu *v, enum rvm_sreg n, u16 sel)
+{
+	struct rvm_seg *s = &v->cpu.seg[n];
+
+	if (v->cpu.cpl != 3 && (n == RVM_CS || n == RVM_SS))
+		return;
+	if (sel == s->sel)
+		return;		/* loaded again or not, the tables say the same */
+	if (!(sel & ~3)) {
+		*s = (struct rvm_seg) { .sel = sel, .attr = RVM_SEG_UNUSABLE };
+		return;
+	}
+	/* only ring 3 can load another one */
+	seg_of_desc(s, sel, desc_lookup(to_ring1(v), sel));
+}

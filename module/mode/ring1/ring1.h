@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * ring1: ring compression.  A 32-bit guest's kernel runs in ring 1 and its user
+ * code in ring 3 of the machine's own compatibility mode, behind shadow page
+ * tables and shadow descriptor tables; what cannot run so is interpreted.
+ *   ring1.c   probing, load and put, one entry, the seam
+ *   switch.S  the world switch and the gates
+ *   desc.c    shadow descriptor tables, hidden descriptor caches
+ *   view.c    what ring 1 executes in place of the guest's pages
+ *   decide.c  native or interpreted, and why
+ *   traps.c   what each trap needs
+ */
+#ifndef RVM_RING1_H
+#define RVM_RING1_H
+
+#include "../../ringvm.h"
+#include "../../mode.h"
+#include "layout.h"
+
+/* Why the guest is not running natively: a counter each (stats.h). */
+enum ring1_reason {
+	RING1_NATIVE,
+	RING1_EVENT,		/* an event is to be delivered */
+	RING1_TRAP,		/* the instruction trapped */
+	RING1_REAL,		/* CR0.PE is 0 */
+	RING1_LONG,		/* long mode */
+	RING1_V86,
+	RING1_IF,		/* IF is 0 in ring 3 */
+	RING1_SHADOW,		/* the instruction after STI or MOV SS */
+	RING1_TF,		/* the kernel is single-stepped */
+	RING1_IOPL,		/* IOPL gives more than ring 1 or 3 can have */
+	RING1_WP,		/* the kernel writes with CR0.WP 0 */
+	RING1_CPL,		/* ring 1 or 2 */
+	RING1_BITS16,		/* 16-bit kernel code, or any 16-bit stack */
+	RING1_SEG,		/* a hidden descriptor differs from its table's */
+	RING1_DR,		/* breakpoints are armed */
+	RING1_PAGE,		/* code page with instructions that do not trap */
+	RING1_NR_REASONS,
+};
+
+struct ring1_frame {
+	u64 gpr[8];
+	u64 vector, error;
+	u64 rip, cs, rflags, rsp, ss;
+};
+
+/* A page: the frame in the middle, the CPU's reach below it (layout.h). */
+struct ring1_ctx {
+	u8 below[R1_FRAME];
+	struct ring1_frame frame;
+	u64 host_rsp;
+	u64 host_cr3, host_cr4, host_cr0, host_gs_base;
+	u64 guest_cr3, guest_cr4, guest_cr0;
+	u32 ds, es, fs, gs;
+	u32 guest_ldt, host_ldt;
+	struct desc_ptr guest_gdt __aligned(8);
+	struct desc_ptr host_gdt __aligned(8);
+	struct desc_ptr guest_idt __aligned(8);
+	struct desc_ptr host_idt __aligned(8);
+	struct desc_ptr run_gdt __aligned(8);
+	u32 nmis __aligned(8), mces;
+	u64 aborted;
+	u64 cr2;
+	u32 vflags, window, flat_ss, sti_rip;
+	u64 *top;
+	u64 pfn_mask, direct_map, tsc_offset, fast_count;
+	struct ring1_fast {
+		u64 page;
+		const u8 *kinds;
+	} fast[R1_NR_FAST];
+};
+
+/* The guest's tables that are shadowed */
+enum ring1_table { RING1_GDT, RING1_LDT, RING1_NR_TABLES };
+
+#define RING1_TABLE_PAGES	17	/* 64 KiB, wherever in a page they begin */
+
+/**
+ * struct ring1_shadow - one shadowed descriptor table
+ * @base, @limit: of the guest's table as shadowed; limit -1: none
+ * @gpa: where its pages are in guest-physical memory; RING1_NO_GPA: nowhere
+ * @desc: 64 KiB, what ring 3 sees
+ * @valid: up to date with the guest's memory
+ */
+struct ring1_shadow {
+	u64 base;
+	s32 limit;
+	u64 gpa[RING1_TABLE_PAGES];
+	u64 *desc;
+	bool valid;
+};
+
+#define RING1_NO_GPA	(~0ull)
+
+/* ring1_vcpu.vector where the guest was not entered: at all, or not to the end */
+#define RING1_NO_VECTOR	256
+#define RING1_ABORTED	257
+
+struct ring1_vcpu {
+	struct ring1_ctx *ctx;
+	u64 *pgd;			/* host's upper half over the guest's tree */
+	u64 *p4d;			/* between the two with 5-level paging */
+	struct ring1_shadow table[RING1_NR_TABLES];
+	u64 *load_gdt, *run_gdt;	/* for ring 1: on the way in, and after it */
+
+	/* the views behind ctx->fast */
+	struct ring1_view *fast_view[R1_NR_FAST];
+	bool views;			/* there are any: the CPU has SMAP */
+
+	enum ring1_reason reason;	/* of the slice to come */
+	u8 force;			/* instructions to interpret, whatever decide says */
+	bool tlb_stale;			/* translations changed: look again where the tables are */
+
+	/* what the last run left, while RVM_G_SEG is stale */
+	u32 vector, error;
+	u64 cr2, dr6;
+
+	/* the host's, while @dirty_host: from the first entry after load until put */
+	bool dirty_host;
+	u64 host_efer, host_sysenter_cs;
+	u64 host_fs_base;
+	struct rvm_tss host_tss;
+	u16 host_ds, host_es, host_fs, host_gs;
+};
+
+static inline struct ring1_vcpu *to_ring1(struct rvm_vcpu *v)
+{
+	return v->mode_data;
+}
+
+/* ---- desc.c ---- */
+int ring1_desc_init(struct ring1_vcpu *r);
+void ring1_desc_free(struct ring1_vcpu *r);
+int ring1_desc_prepare(struct rvm_vcpu *v);
+/* The selector that the CPU is to be given. */
+u32 ring1_real_sel(const struct rvm_vcpu *v, enum rvm_sreg s);
+/* The guest came back with selector @sel in @s. */
+void ring1_take_seg(struct rvm_vcpu *v, enum rvm_sreg s, u16 sel);
+bool ring1_desc_written(struct rvm_vcpu *v, u64 gpa);
+
+/* ---- view.c ---- */
+/**
+ * struct ring1_view - what ring 1 executes in place of a guest page
+ * @node: in the VM's table
+ * @gfn: the guest's frame
+ * @page: HLT, but for what was copied
+ * @kinds: R1_KIND_* of the instructions that have one, by their first byte
+ * @known: bytes at which an instruction begins that was looked at
+ * @writes: to the guest's page, since it is watched
+ * @given_up: too many of them: it is not watched, and nothing is copied
+ * @missed: how often it was wanted meanwhile; @tries: how often it was given up
+ * @reading: the guest's page is being read, and was not written since
+ */
+struct ring1_view {
+	struct hlist_node node;
+	u64 gfn;
+	u8 *page, *kinds;
+	u32 writes, missed, tries;
+	bool given_up;
+	bool reading;
+	DECLARE_BITMAP(known, PAGE_SIZE);
+};
+
+int ring1_vm_init(struct rvm_vm *vm);
+void ring1_vm_destroy(struct rvm_vm *vm);
+struct ring1_view *ring1_view(struct rvm_vcpu *v, u64 gfn);
+bool ring1_has_view(struct rvm_vm *vm, u64 gfn);
+void ring1_views_clear(struct rvm_vm *vm);
+void ring1_view_written(struct rvm_vm *vm, u64 gfn);
+bool ring1_view_discover(struct rvm_vcpu *v, struct ring1_view *view, u32 off);
+
+/* ---- decide.c ---- */
+enum ring1_reason ring1_decide(struct rvm_vcpu *v);
+void ring1_count(struct rvm_vcpu *v, enum ring1_reason reason);
+
+
+/* ---- traps.c ---- */
+int ring1_handle(struct rvm_vcpu *v);
+
+/* ---- switch.S ---- */
+void ring1_switch(struct ring1_frame *frame);
+extern char ring1_gates[], ring1_gate_nmi[], ring1_gate_mc[], ring1_ints[];
+
+#endif /* RVM_RING1_H */

@@ -1,0 +1,151 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * ring1: what each trap needs.
+ *
+ * Most traps have one answer: let the interpreter execute the instruction, on the
+ * guest's own tables and registers.  It does what ring 0 would have done, or raises
+ * the exception that is the guest's.
+ */
+#include "ring1.h"
+#include "../../mmu/mmu.h"
+#include "../../trace.h"
+
+static int ring1_interpret(struct rvm_vcpu *v)
+{
+	to_ring1(v)->force = 1;
+	return 1;
+}
+
+/*
+ * The kernel executed HLT, the guest's or a view's.  1, with the next entry to run the
+ * instruction or the interpreter to do so.
+ */
+static int ring1_view_trap(struct rvm_vcpu *v)
+{
+	struct ring1_vcpu *r = to_ring1(v);
+	struct ring1_view *view;
+	struct rvm_fault f;
+	u64 gpa, page;
+	u32 i;
+
+	if (v->cpu.cpl || !r->views)
+		return ring1_interpret(v);
+	page = (u32)v->cpu.rip & PAGE_MASK;
+	i = page >> PAGE_SHIFT & (R1_NR_FAST - 1);
+	if (r->ctx->fast[i].page != page) {
+		rvm_need(v, RVM_G_SEG);
+		if (v->cpu.seg[RVM_CS].base ||
+		    rvm_walk(v, v->cpu.rip, RVM_ACC_FETCH, &gpa, &f))
+			return ring1_interpret(v);
+		view = ring1_view(v, gpa >> PAGE_SHIFT);
+		if (!view)
+			return ring1_interpret(v);
+		r->fast_view[i] = view;
+		r->ctx->fast[i] = (struct ring1_fast) { .page = page, .kinds = view->kinds };
+	}
+	if (ring1_view_discover(v, r->fast_view[i], offset_in_page(v->cpu.rip))) {
+		v->stats.view_found++;
+		return 1;
+	}
+	v->stats.view_kept++;
+	return ring1_interpret(v);
+}
+
+static int ring1_page_fault(struct rvm_vcpu *v)
+{
+	struct ring1_vcpu *r = to_ring1(v);
+	struct rvm_fault f;
+	int rc;
+
+	v->stats.exit_pf++;
+	/* In the kernel's tree a present page that may not be read is a view. */
+	if (!v->cpu.cpl && r->views && (r->error & (RVM_PF_P | RVM_PF_W | RVM_PF_I)) == RVM_PF_P) {
+		v->stats.view_reads++;
+		return ring1_interpret(v);
+	}
+	rc = rvm_shadow_fault(v, (u32)r->cr2, r->error, &f);
+	switch (rc) {
+	case RVM_SPF_FIXED:
+		return 1;
+	case RVM_SPF_GUEST:
+		rvm_queue_exception(v, &f);
+		return 1;
+	case RVM_SPF_EMULATE:
+		return ring1_interpret(v);
+	default:
+		return rc;
+	}
+}
+
+static int ring1_debug(struct rvm_vcpu *v)
+{
+	/* Breakpoints are never armed in the guest: a single step of ring 3, or INT1,
+	 * which leaves DR6 alone. */
+	v->stats.exit_exception++;
+	rvm_queue_db(v, to_ring1(v)->dr6 & RVM_DR6_BS);
+	return 1;
+}
+
+/* Not a matter of privilege: the guest's own, as it is. */
+static int ring1_reflect(struct rvm_vcpu *v, bool has_error)
+{
+	struct ring1_vcpu *r = to_ring1(v);
+	struct rvm_fault f = { .vector = r->vector, .has_error = has_error, .error = r->error };
+
+	v->stats.exit_exception++;
+	rvm_queue_exception(v, &f);
+	return 1;
+}
+
+int ring1_handle(struct rvm_vcpu *v)
+{
+	struct ring1_vcpu *r = to_ring1(v);
+	u64 data[2] = { r->vector, r->error };
+
+	switch (r->vector) {
+	case RING1_NO_VECTOR:
+		return 1;
+	case RING1_ABORTED:
+		if (r->error == RVM_NMI)
+			v->stats.exit_nmi++;
+		else if (r->error != RVM_MC)
+			return ring1_interpret(v);
+		return 1;
+	case 32 ... 255:
+		v->stats.exit_intr++;
+		return 1;
+	case RVM_NMI:
+		v->stats.exit_nmi++;
+		return 1;
+	case RVM_MC:
+		return 1;
+	case RVM_PF:
+		return ring1_page_fault(v);
+	case RVM_DB:
+		return ring1_debug(v);
+	case RVM_DE:
+	case RVM_BR:
+	case RVM_MF:
+	case RVM_XM:
+		return ring1_reflect(v, false);
+	case RVM_AC:
+		return ring1_reflect(v, true);
+	case RVM_GP:
+		v->stats.exit_gp++;
+		return ring1_view_trap(v);
+	case RVM_UD:
+		v->stats.exit_ud++;
+		return ring1_interpret(v);
+	case RVM_NM:
+		v->stats.exit_nm++;
+		return ring1_interpret(v);
+	case RVM_TS:
+	case RVM_NP:
+	case RVM_SSF:
+		v->stats.exit_exception++;
+		return ring1_interpret(v);
+	default:
+		return rvm_internal_error(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
+					  "a trap that no instruction can raise", 2, data);
+	}
+}

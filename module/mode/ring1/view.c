@@ -1,0 +1,475 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Code views: how kernel code runs in ring 1 without lying to itself.
+ *
+ * In ring 1 some instructions neither do what they do in ring 0 nor trap: PUSHF and
+ * POPF with the virtual IF, MOV and PUSH of CS and SS, LAR and its like, CPUID, SGDT
+ * where UMIP is missing, IRET to the same ring.  So the guest's kernel never executes
+ * its own pages.  What it executes is a view: a page of ours at the same address, in
+ * which every byte is HLT, but for instructions known to be harmless, which are
+ * copied to where they stand in the guest's page.  HLT traps in ring 1; then the
+ * instruction is decoded, and either copied, with all that can be reached from it
+ * without leaving the page, or it is one of those above and the interpreter executes
+ * it, this time and every time.  Addresses and lengths are the guest's own, so nothing
+ * has to be translated.
+ *
+ * Nobody can see the difference.  Views are mapped as user pages, for execution; ring
+ * 1 counts as supervisor, SMEP is off and SMAP is on: it may execute such a page and
+ * not read it (SDM vol. 3 §4.6.1).  A read traps, and the interpreter reads the
+ * guest's page.  EFLAGS.AC, which would lift SMAP, is kept clear.  Ring 3 has a tree of
+ * its own, without views.
+ *
+ * The guest's page is write-protected while it has a view (rvm_track_gfn()): a write
+ * to it is interpreted, and clears the view.
+ *
+ * What is left: code that jumps into the middle of an instruction that also runs
+ * from its start, and finds one of the instructions above there, executes it.
+ */
+#include "ring1.h"
+#include "../../mmu/mmu.h"
+#include "../../insn/decode.h"
+
+#include <linux/hashtable.h>
+
+#define VIEW_HLT	0xf4
+
+/*
+ * Writes to a page, after which its code is left to the interpreter: it is data by now,
+ * or has data beside it.  And how often that code is come upon before there is a view
+ * again; twice as often each time.
+ */
+#define VIEW_MAX_WRITES	32
+#define VIEW_PATIENCE	8
+
+/* Views of a VM: 32 MiB of kernel code. */
+#define VIEW_MAX	8192
+
+/*
+ * Instructions that do in ring 1 what they do in ring 0, or trap.  As with the
+ * interpreter's own list (insn/run.c): what is not here is merely slow.
+ */
+static const bool harmless[RVM_NR_OPS] = {
+#define P(op) [RVM_OP_##op] = true
+	P(MOV), P(MOVZX), P(MOVSX), P(MOVBE), P(MOVNTI), P(XCHG), P(LEA), P(BSWAP), P(XLAT),
+	P(CMOV), P(SETCC), P(CBW), P(CWD), P(LAHF), P(SAHF), P(SALC),
+	P(PUSH), P(POP), P(PUSHA), P(POPA), P(ENTER), P(LEAVE),
+	P(ADD), P(OR), P(ADC), P(SBB), P(AND), P(SUB), P(XOR), P(CMP), P(TEST), P(INC), P(DEC),
+	P(NEG), P(NOT), P(MUL), P(IMUL), P(IMUL2), P(DIV), P(IDIV), P(XADD), P(CMPXCHG),
+	P(CMPXCHG8B), P(ADCX), P(ADOX), P(CRC32), P(AAA), P(AAS), P(AAM), P(AAD), P(DAA), P(DAS),
+	P(ROL), P(ROR), P(RCL), P(RCR), P(SHL), P(SHR), P(SAL), P(SAR), P(SHLD), P(SHRD),
+	P(BT), P(BTS), P(BTR), P(BTC), P(BSF), P(BSR), P(TZCNT), P(LZCNT), P(POPCNT),
+	P(ANDN), P(BEXTR), P(BLSR), P(BLSMSK), P(BLSI), P(BZHI), P(PDEP), P(PEXT), P(MULX),
+	P(RORX), P(SARX), P(SHLX), P(SHRX),
+	P(CLC), P(STC), P(CMC), P(CLD), P(STD),
+	P(MOVS), P(CMPS), P(STOS), P(LODS), P(SCAS),
+	P(JCC), P(JMP), P(CALL), P(RET), P(LOOP), P(LOOPE), P(LOOPNE), P(JCXZ),
+	P(NOP), P(PAUSE), P(PREFETCH), P(FENCE), P(CLFLUSH), P(RDTSC), P(RDTSCP),
+	P(RDRAND), P(RDSEED), P(SERIALIZE),
+	P(X87), P(FWAIT), P(FXSAVE), P(FXRSTOR), P(XSAVE), P(XRSTOR), P(LDMXCSR), P(STMXCSR),
+	P(MMX), P(EMMS), P(SSE), P(AVX),
+#undef P
+};
+
+static bool view_harmless(const struct rvm_decoded *d)
+{
+	switch (d->op) {
+	case RVM_OP_MOV_FROM_SREG:
+	case RVM_OP_PUSH_SREG:
+	case RVM_OP_MOV_TO_SREG:
+	case RVM_OP_POP_SREG: {
+		u8 reg = d->opnd[d->op == RVM_OP_MOV_FROM_SREG ? 1 : 0].reg;
+
+		/* Their RPL is 1 where the guest's is 0. */
+		return reg != RVM_CS && reg != RVM_SS;
+	}
+	default:
+		return harmless[d->op];
+	}
+}
+
+/* ---- the VM's views ------------------------------------------------------- */
+
+struct ring1_views {
+	spinlock_t lock;		/* the table, and changes of any view's bytes */
+	u32 nr;
+	DECLARE_HASHTABLE(table, 10);
+};
+
+static void ring1_track_written(struct rvm_vm *vm, u64 gpa, u32 len);
+static u64 ring1_code_view(struct rvm_vcpu *v, u64 gfn);
+
+int ring1_vm_init(struct rvm_vm *vm)
+{
+	struct ring1_views *vs = kzalloc(sizeof(*vs), GFP_KERNEL_ACCOUNT);
+
+	if (!vs)
+		return -ENOMEM;
+	spin_lock_init(&vs->lock);
+	hash_init(vs->table);
+	vm->mode_data = vs;
+	vm->track_written = ring1_track_written;
+	/* Without SMAP a view could be read (decide.c). */
+	if (boot_cpu_has(X86_FEATURE_SMAP))
+		vm->code_view = ring1_code_view;
+	return 0;
+}
+
+static void view_free(struct ring1_view *view)
+{
+	free_page((unsigned long)view->page);
+	free_page((unsigned long)view->kinds);
+	kfree(view);
+}
+
+void ring1_vm_destroy(struct rvm_vm *vm)
+{
+	struct ring1_views *vs = vm->mode_data;
+	struct ring1_view *view;
+	struct hlist_node *next;
+	int i;
+
+	if (!vs)
+		return;
+	hash_for_each_safe(vs->table, i, next, view, node)
+		view_free(view);
+	kfree(vs);
+	vm->mode_data = NULL;
+}
+
+static struct ring1_view *view_find(struct ring1_views *vs, u64 gfn)
+{
+	struct ring1_view *view;
+
+	hash_for_each_possible(vs->table, view, node, gfn)
+		if (view->gfn == gfn)
+			return view;
+	return NULL;
+}
+
+static void view_clear(struct ring1_view *view)
+{
+	memset(view->page, VIEW_HLT, PAGE_SIZE);
+	bitmap_zero(view->known, PAGE_SIZE);
+	memset(view->kinds, 0, PAGE_SIZE);
+	view->reading = false;
+}
+
+static struct ring1_view *view_alloc(u64 gfn)
+{
+	struct ring1_view *view = kzalloc(sizeof(*view), GFP_KERNEL_ACCOUNT);
+
+	if (!view)
+		return NULL;
+	view->gfn = gfn;
+	view->page = (u8 *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	view->kinds = (u8 *)__get_free_page(GFP_KERNEL_ACCOUNT);
+	if (!view->page || !view->kinds) {
+		view_free(view);
+		return NULL;
+	}
+	view_clear(view);
+	return view;
+}
+
+/* Watch the page again.  False: no memory. */
+static bool view_resume(struct rvm_vm *vm, struct ring1_view *view)
+{
+	struct ring1_views *vs = vm->mode_data;
+	bool other;
+
+	if (rvm_track_gfn(vm, view->gfn))
+		return false;
+	spin_lock(&vs->lock);
+	other = !view->given_up;
+	view->given_up = false;
+	view->writes = 0;
+	if (view->tries < 16)
+		view->tries++;
+	spin_unlock(&vs->lock);
+	if (other)
+		rvm_untrack_gfn(vm, view->gfn);
+	return true;
+}
+
+/**
+ * ring1_view - the view of a guest frame, made if there is none
+ * @v: the vCPU; process context, may sleep
+ * @gfn: a frame of guest memory that ring 1 is about to execute
+ *
+ * NULL: this page is for the interpreter.  Views live as long as the VM.
+ */
+struct ring1_view *ring1_view(struct rvm_vcpu *v, u64 gfn)
+{
+	struct ring1_views *vs = v->vm->mode_data;
+	struct ring1_view *view, *new;
+	bool wanted = false, gone = false;
+
+	spin_lock(&vs->lock);
+	view = view_find(vs, gfn);
+	if (view && view->given_up) {
+		wanted = ++view->missed >> view->tries >= VIEW_PATIENCE;
+		if (wanted)
+			view->missed = 0;
+		else
+			view = NULL;
+		gone = !wanted;
+	}
+	spin_unlock(&vs->lock);
+	if (gone)
+		return NULL;
+	if (view && wanted)
+		return view_resume(v->vm, view) ? view : NULL;
+	if (view)
+		return view;
+	if (READ_ONCE(vs->nr) >= VIEW_MAX)
+		return NULL;
+
+	new = view_alloc(gfn);
+	if (!new || rvm_track_gfn(v->vm, gfn)) {
+		if (new)
+			view_free(new);
+		return NULL;
+	}
+	spin_lock(&vs->lock);
+	view = view_find(vs, gfn);
+	if (!view) {
+		view = new;
+		new = NULL;
+		hash_add(vs->table, &view->node, gfn);
+		vs->nr++;
+	}
+	spin_unlock(&vs->lock);
+	if (new) {
+		rvm_untrack_gfn(v->vm, gfn);
+		view_free(new);
+	}
+	return view;
+}
+
+bool ring1_has_view(struct rvm_vm *vm, u64 gfn)
+{
+	struct ring1_views *vs = vm->mode_data;
+	bool has;
+
+	spin_lock(&vs->lock);
+	has = view_find(vs, gfn);
+	spin_unlock(&vs->lock);
+	return has;
+}
+
+/**
+ * ring1_view_written - the guest's page has changed
+ * @vm: the VM; any context that may take its locks
+ * @gfn: the frame
+ *
+ * HLT in place of whatever a CPU may be executing there at this moment.
+ */
+void ring1_view_written(struct rvm_vm *vm, u64 gfn)
+{
+	struct ring1_views *vs = vm->mode_data;
+	struct ring1_view *view;
+
+	bool untrack = false;
+
+	spin_lock(&vs->lock);
+	view = view_find(vs, gfn);
+	if (view && !view->given_up) {
+		view_clear(view);
+		untrack = view->given_up = ++view->writes == VIEW_MAX_WRITES;
+	}
+	spin_unlock(&vs->lock);
+	if (untrack)
+		rvm_untrack_gfn(vm, gfn);
+}
+
+/* Nothing is known of any page any more. */
+void ring1_views_clear(struct rvm_vm *vm)
+{
+	struct ring1_views *vs = vm->mode_data;
+	struct ring1_view *view;
+	int i;
+
+	spin_lock(&vs->lock);
+	hash_for_each(vs->table, i, view, node)
+		view_clear(view);
+	spin_unlock(&vs->lock);
+}
+
+/* ---- discovery --------------------------------------------------------------- */
+
+/* Instructions looked at in one go, and branches remembered meanwhile. */
+#define VIEW_STEPS	256
+#define VIEW_BRANCHES	32
+
+/*
+ * The first byte last: until then another CPU finds HLT there.
+ */
+static void view_copy(struct ring1_view *view, u32 off, const u8 *bytes, u32 len)
+{
+	if (len > 1)
+		memcpy(view->page + off + 1, bytes + 1, len - 1);
+	smp_wmb();
+	WRITE_ONCE(view->page[off], bytes[0]);
+}
+
+/*
+ * Code that does not begin where it was taken to begin (data among it, the bytes after
+ * a call that never returns) overlaps with what does.  Where the two disagree, what
+ * has to trap wins: nothing is copied over it, and what was copied there goes.
+ */
+static bool view_covers_kept(const struct ring1_view *view, u32 off, u32 len)
+{
+	u32 i;
+
+	for (i = off + 1; i < off + len; i++)
+		if (test_bit(i, view->known) && view->page[i] == VIEW_HLT)
+			return true;
+	return false;
+}
+
+static void view_keep(struct ring1_view *view, const u8 *code, u32 off, u32 mode)
+{
+	struct rvm_decoded d;
+	u32 i;
+
+	for (i = off < RVM_INSN_MAX ? 0 : off - RVM_INSN_MAX; i < off; i++)
+		if (test_bit(i, view->known) && view->page[i] != VIEW_HLT &&
+		    rvm_insn_decode(code + i, PAGE_SIZE - i, mode, &d) == RVM_DECODE_OK &&
+		    i + d.len > off)
+			WRITE_ONCE(view->page[i], VIEW_HLT);
+	smp_wmb();
+	WRITE_ONCE(view->page[off], VIEW_HLT);
+}
+
+static bool view_ends_flow(const struct rvm_decoded *d)
+{
+	return d->op == RVM_OP_JMP || d->op == RVM_OP_RET;
+}
+
+static bool view_branches(const struct rvm_decoded *d)
+{
+	return d->opnd[0].kind == RVM_K_REL;
+}
+
+/* What the gates do by themselves (switch.S), without prefixes. */
+static u8 view_kind(const struct rvm_decoded *d)
+{
+	if (d->len == 2 && d->op == RVM_OP_RDTSC)
+		return R1_KIND_RDTSC;
+	if (d->len != 1)
+		return 0;
+	switch (d->op) {
+	case RVM_OP_CLI:
+		return R1_KIND_CLI;
+	case RVM_OP_STI:
+		return R1_KIND_STI;
+	case RVM_OP_PUSHF:
+		return R1_KIND_PUSHF;
+	case RVM_OP_POPF:
+		return R1_KIND_POPF;
+	default:
+		return 0;
+	}
+}
+
+/*
+ * Copy what can be reached from @off within the page.  @code: the guest's page.
+ */
+static void view_walk(struct ring1_view *view, const u8 *code, u32 off, u32 mode)
+{
+	u16 todo[VIEW_BRANCHES];
+	u32 n = 0, steps;
+	struct rvm_decoded d;
+
+	for (steps = 0; steps < VIEW_STEPS; steps++) {
+		if (off >= PAGE_SIZE || test_bit(off, view->known))
+			goto next;
+		__set_bit(off, view->known);
+		/* What crosses the page's end stays with the interpreter. */
+		if (rvm_insn_decode(code + off, PAGE_SIZE - off, mode, &d) != RVM_DECODE_OK) {
+			view_keep(view, code, off, mode);
+			goto next;
+		}
+		if (!view_harmless(&d)) {
+			view_keep(view, code, off, mode);
+			view->kinds[off] = view_kind(&d);
+			if (!view->kinds[off])
+				goto next;
+		} else if (!view_covers_kept(view, off, d.len)) {
+			view->kinds[off] = view_kind(&d);
+			view_copy(view, off, code + off, d.len);
+		}
+		off += d.len;
+		if (view_branches(&d) && n < VIEW_BRANCHES) {
+			u32 target = off + (u32)d.imm;
+
+			if (target < PAGE_SIZE)
+				todo[n++] = target;
+		}
+		if (!view_ends_flow(&d))
+			continue;
+next:
+		if (!n)
+			return;
+		off = todo[--n];
+	}
+}
+
+/**
+ * ring1_view_discover - HLT of a view was executed
+ * @v: the vCPU, in its own thread; may sleep
+ * @view: of the page that RIP is in
+ * @off: RIP's offset in it
+ *
+ * True: the instruction is there now, run it.  False: it is the interpreter's; also
+ * if it was there already, for then it is itself what trapped.
+ */
+bool ring1_view_discover(struct rvm_vcpu *v, struct ring1_view *view, u32 off)
+{
+	struct ring1_views *vs = v->vm->mode_data;
+	u32 mode = rvm_insn_mode(&v->insn);
+	u8 *code;
+	bool ok;
+
+	if (test_bit(off, view->known))
+		return false;
+	/* Only flat 32-bit code: in it an offset in the page is one in the segment. */
+	if ((mode & RVM_DEC_SIZE) != RVM_DEC_32)
+		return false;
+	code = (u8 *)__get_free_page(GFP_KERNEL);
+	if (!code)
+		return false;
+	spin_lock(&vs->lock);
+	view->reading = true;
+	spin_unlock(&vs->lock);
+	ok = !rvm_gpa_read(v->vm, view->gfn << PAGE_SHIFT, code, PAGE_SIZE);
+	spin_lock(&vs->lock);
+	/* A write in between has cleared the flag: what was read may be old. */
+	if (ok && view->reading && !view->given_up)
+		view_walk(view, code, off, mode);
+	ok = view->page[off] != VIEW_HLT;
+	spin_unlock(&vs->lock);
+	free_page((unsigned long)code);
+	return ok;
+}
+
+/* ---- what the shadow MMU asks and tells ------------------------------------------ */
+
+static u64 ring1_code_view(struct rvm_vcpu *v, u64 gfn)
+{
+	struct ring1_view *view = ring1_view(v, gfn);
+
+	return view ? __sme_pa(view->page) : 0;
+}
+
+static void ring1_track_written(struct rvm_vm *vm, u64 gpa, u32 len)
+{
+	struct rvm_vcpu *v;
+	unsigned long i;
+
+	ring1_view_written(vm, gpa >> PAGE_SHIFT);
+	/* Another vCPU that runs natively loads segments from what it has. */
+	xa_for_each(&vm->vcpus, i, v)
+		if (ring1_desc_written(v, gpa))
+			rvm_kick(v);
+}
