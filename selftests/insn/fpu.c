@@ -77,7 +77,7 @@ static u8 *native_data, *native_code;
 static u64 seed = 1, want = 200000, only_case = ~0ull, rs, host_xcr0;
 static int only_mode = -1;
 static bool verbose;
-static u64 nr, compared, faulted, skipped, failures, per_op[RVM_NR_OPS], fails_of[RVM_NR_OPS];
+static u64 nr, compared, faulted, skipped, unordered, failures, per_op[RVM_NR_OPS], fails_of[RVM_NR_OPS];
 static u64 per_vector[32];
 static struct outcome native, interp;
 
@@ -692,6 +692,20 @@ static void report_memory(void)
 }
 
 /*
+ * A save area of which a part lies behind the segment's limit and another on a page
+ * that faults: which of the two is reported is each processor's own business (SDM
+ * vol. 3 §6.9, faults on executing an instruction).
+ */
+static bool either_order(void)
+{
+	bool area = tc.d.op == RVM_OP_FXSAVE || tc.d.op == RVM_OP_FXRSTOR ||
+		tc.d.op == RVM_OP_XSAVE || tc.d.op == RVM_OP_XRSTOR;
+	bool limit = interp.fault == RVM_GP || interp.fault == RVM_SSF;
+
+	return area && limit && !interp.error && native.fault == RVM_PF;
+}
+
+/*
  * A preemption just before the native run takes the x87 pointers away on AMD's
  * CPUs: what differs must do so again.
  */
@@ -700,7 +714,7 @@ static void compare(void)
 	const char *what;
 	u32 tries = 0;
 
-	while ((what = difference()) && ++tries < 4) {
+	while ((what = difference()) && ++tries < 20) {
 		memcpy(native_data, before, RW_LEN);
 		memcpy(shadow, before, RW_LEN);
 		interpret();
@@ -712,7 +726,10 @@ static void compare(void)
 		faulted++;
 		per_vector[native.fault & 31]++;
 	}
-	if (what) {
+	if (what && either_order()) {
+		unordered++;
+		memcpy(shadow, native_data, RW_LEN);
+	} else if (what) {
 		report(what);
 		report_memory();
 		memcpy(shadow, native_data, RW_LEN);
@@ -836,7 +853,8 @@ int main(int argc, char **argv)
 	for (i = 0; i < 32; i++)
 		if (per_vector[i])
 			printf("%u: %llu ", i, (unsigned long long)per_vector[i]);
-	printf("), %llu skipped\n", (unsigned long long)skipped);
+	printf("), %llu in either order, %llu skipped\n", (unsigned long long)unordered,
+	       (unsigned long long)skipped);
 	printf("%s 1 native_unit\n", failures ? "not ok" : "ok");
 	return failures != 0;
 }
