@@ -19,15 +19,15 @@
 #include <asm/cpufeatures.h>
 #include <asm/alternative.h>
 #include <asm/segment.h>
-#include <asm/unwind_hints.h>
 
 #include "layout.h"
+#include "../../compat/asm.h"
 
 .section .noinstr.text, "ax"
 
 /* void ring1_switch(struct ring1_frame *frame); interrupts off, DR7 of no harm */
 SYM_CODE_START(ring1_switch)
-	UNWIND_HINT_EMPTY
+	RVM_HINT_NO_STACK
 	ENDBR
 	push	%rbp
 	push	%rbx
@@ -85,7 +85,7 @@ SYM_INNER_LABEL(ring1_entry_end, SYM_L_LOCAL)
 	/* A trap: the CPU pushed SS to RIP, it or the gate an error code, the gate
 	 * the vector. */
 SYM_INNER_LABEL(ring1_trap, SYM_L_LOCAL)
-	UNWIND_HINT_EMPTY
+	RVM_HINT_NO_STACK
 	testb	$3, R1_CS - R1_VECTOR(%rsp)
 	jz	ring1_trap_here
 	push	%rdi
@@ -274,7 +274,7 @@ SYM_INNER_LABEL(ring1_resume_end, SYM_L_LOCAL)
 	movq	$2, R1_VECTOR(%rsp)
 
 SYM_INNER_LABEL(ring1_leave, SYM_L_LOCAL)
-	UNWIND_HINT_EMPTY
+	RVM_HINT_NO_STACK
 	/* No flag of the guest's may stay: DF, and AC, which switches SMAP off. */
 	pushq	$2
 	popfq
@@ -286,7 +286,7 @@ SYM_INNER_LABEL(ring1_leave, SYM_L_LOCAL)
 	mov	%rax, R1_CR2(%rsp)
 
 SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
-	UNWIND_HINT_EMPTY
+	RVM_HINT_NO_STACK
 	mov	R1_HOST_CR3(%rsp), %rax
 	mov	%rax, %cr3
 	mov	R1_HOST_CR4(%rsp), %rax
@@ -322,7 +322,7 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 	push	%rax
 	lretq
 4:
-	UNWIND_HINT_EMPTY
+	RVM_HINT_NO_STACK
 	ANNOTATE_NOENDBR
 	lidt	R1_HOST_IDT(%rdi)
 
@@ -345,7 +345,7 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 	 * is the second line of defence.  The entry is taken back.
 	 */
 SYM_INNER_LABEL(ring1_trap_here, SYM_L_LOCAL)
-	UNWIND_HINT_EMPTY
+	RVM_HINT_NO_STACK
 	/* #DB that MOV SS carried over our gate (CVE-2018-8897): nothing is lost. */
 	cmpq	$1, (%rsp)
 	je	6f
@@ -379,7 +379,7 @@ SYM_CODE_END(ring1_switch)
  */
 .macro RING1_IST_GATE name, vector, counter
 SYM_CODE_START(\name)
-	UNWIND_HINT_EMPTY
+	RVM_HINT_NO_STACK
 	ENDBR
 	push	%rax
 	testb	$3, 16(%rsp)
@@ -443,7 +443,7 @@ SYM_CODE_START(ring1_gates)
 vector = 0
 .rept 256
 	.balign R1_GATE_SIZE
-	UNWIND_HINT_EMPTY
+	RVM_HINT_NO_STACK
 	ENDBR
 	/* 8, 10 to 14, 17, 21, 29, 30 come with an error code (SDM vol. 3 table 6-1) */
 	.if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || \
