@@ -46,9 +46,9 @@ enum ring1_reason ring1_decide(struct rvm_vcpu *v)
 			return RING1_TF;
 		if (!(c->cr0 & RVM_CR0_WP) && (c->cr0 & RVM_CR0_PG))
 			return RING1_WP;
-		/* Without views PUSHF would not tell the truth. */
-		if (!(c->rflags & RVM_FL_IF) && !to_ring1(v)->views)
-			return RING1_IF;
+		/* Its own pages would show it our CS and SS, and the real IF. */
+		if (!to_ring1(v)->views)
+			return RING1_VIEWS;
 	} else {
 		if (!(c->rflags & RVM_FL_IF))
 			return RING1_IF;
@@ -80,7 +80,7 @@ void ring1_count(struct rvm_vcpu *v, enum ring1_reason reason)
 	case RING1_BITS16:	s->soft_bits16++; break;
 	case RING1_SEG:		s->soft_seg++; break;
 	case RING1_DR:		s->soft_dr++; break;
-	case RING1_PAGE:	s->soft_page++; break;
+	case RING1_VIEWS:	s->soft_views++; break;
 	default:		break;
 	}
 }

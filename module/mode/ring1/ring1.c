@@ -246,14 +246,6 @@ static int ring1_vcpu_init(struct rvm_vcpu *v)
 
 /* ---- 5. load and put -------------------------------------------------------------- */
 
-/*
- * The kernel uses none of these until the thread goes back to userspace or another
- * one runs, and ring1_put() comes before both:
- * - RSP0, and the I/O bitmap, which would let the guest reach the thread's ports;
- * - SYSENTER, which goes to ring 0 whatever its gate is: with a null CS it is #GP
- *   (SDM vol. 2, SYSENTER);
- * - SYSCALL, #UD with EFER.SCE clear.
- */
 static void ring1_load(struct rvm_vcpu *v, int cpu)
 {
 	struct ring1_cpu *c = this_cpu_ptr(&ring1_cpus);
@@ -275,6 +267,14 @@ static void ring1_load(struct rvm_vcpu *v, int cpu)
 	memcpy(r->pgd + 256, host_pgd + 256, 256 * sizeof(u64));
 }
 
+/*
+ * The kernel uses none of these until the thread goes back to userspace or another
+ * one runs, and ring1_put() comes before both:
+ * - RSP0, and the I/O bitmap, which would let the guest reach the thread's ports;
+ * - SYSENTER, which goes to ring 0 whatever its gate is: with a null CS it is #GP
+ *   (SDM vol. 2, SYSENTER);
+ * - SYSCALL, #UD with EFER.SCE clear.
+ */
 static void ring1_take_host(struct ring1_vcpu *r)
 {
 	r->dirty_host = true;

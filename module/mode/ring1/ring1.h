@@ -34,7 +34,7 @@ enum ring1_reason {
 	RING1_BITS16,		/* 16-bit kernel code, or any 16-bit stack */
 	RING1_SEG,		/* a hidden descriptor differs from its table's */
 	RING1_DR,		/* breakpoints are armed */
-	RING1_PAGE,		/* code page with instructions that do not trap */
+	RING1_VIEWS,		/* the kernel has no views: the CPU lacks SMAP */
 	RING1_NR_REASONS,
 };
 

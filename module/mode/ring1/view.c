@@ -202,23 +202,19 @@ struct ring1_view *ring1_view(struct rvm_vcpu *v, u64 gfn)
 {
 	struct ring1_views *vs = v->vm->mode_data;
 	struct ring1_view *view, *new;
-	bool wanted = false, gone = false;
+	bool given_up, wanted = false;
 
 	spin_lock(&vs->lock);
 	view = view_find(vs, gfn);
-	if (view && view->given_up) {
+	given_up = view && view->given_up;
+	if (given_up) {
 		wanted = ++view->missed >> view->tries >= VIEW_PATIENCE;
 		if (wanted)
 			view->missed = 0;
-		else
-			view = NULL;
-		gone = !wanted;
 	}
 	spin_unlock(&vs->lock);
-	if (gone)
-		return NULL;
-	if (view && wanted)
-		return view_resume(v->vm, view) ? view : NULL;
+	if (given_up)
+		return wanted && view_resume(v->vm, view) ? view : NULL;
 	if (view)
 		return view;
 	if (READ_ONCE(vs->nr) >= VIEW_MAX)
