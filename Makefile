@@ -43,6 +43,15 @@ farm: need_kdir
 module: farm
 	$(Q)$(MAKE) -C $(KDIR) M=$(MODULE_OUT) $(if $(C),C=$(C)) $(if $(W),W=$(W)) modules
 
+# A test module: storms of interrupts (selftests/storm).
+STORM_OUT := $(CURDIR)/build/storm-$(release)
+
+storm: need_kdir
+	$(Q)mkdir -p $(STORM_OUT)
+	$(Q)ln -sf $(addprefix $(CURDIR)/selftests/storm/,Kbuild ringvm_storm.c storm.h) $(STORM_OUT)
+	$(Q)$(MAKE) -C $(KDIR) M=$(STORM_OUT) $(if $(C),C=$(C)) $(if $(W),W=$(W)) modules
+	$(Q)ln -sf $(STORM_OUT)/ringvm_storm.ko build/ringvm_storm.ko
+
 # ---- the launcher and the selftest programs ---------------------------------
 
 launcher:
@@ -146,5 +155,5 @@ help:
 	@echo
 	@echo 'V=1 shows the commands.  selftests/lab/README.md explains the lab.'
 
-.PHONY: all need_kdir farm module launcher selftests install install-dkms uninstall packages demo check check-long \
+.PHONY: all need_kdir farm module storm launcher selftests install install-dkms uninstall packages demo check check-long \
 	fuzz-insn coverage-insn bench lab-shell lab-update dkms-test clean distclean help

@@ -22,7 +22,7 @@
 	X(shadow_mmio) X(shadow_slow) X(shadow_prefetched)		\
 	X(emulated) X(emulated_unhandled) X(internal_error)		\
 	X(inject_exception) X(inject_irq) X(inject_nmi)			\
-	X(native) X(fast)						\
+	X(native) X(fast) X(met_in) X(met_back) X(met_out)		\
 	X(soft_event) X(soft_trap) X(soft_real) X(soft_long) X(soft_v86)\
 	X(soft_if) X(soft_shadow) X(soft_tf) X(soft_iopl) X(soft_wp)	\
 	X(soft_cpl) X(soft_bits16) X(soft_seg) X(soft_dr) X(soft_views)	\

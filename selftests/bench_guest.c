@@ -265,29 +265,7 @@ static const char *only;
 /* The vCPU's counter of interpreted instructions. */
 static uint64_t interpreted(struct vcpu *v)
 {
-	struct kvm_stats_header h;
-	struct kvm_stats_desc *d;
-	int fd = ioctl(v->fd, KVM_GET_STATS_FD, NULL);
-	uint64_t value = 0;
-	bool found = false;
-	uint32_t i;
-
-	ASSERT(fd >= 0);
-	ASSERT_EQ(read(fd, &h, sizeof(h)), sizeof(h));
-	d = malloc(sizeof(*d) + h.name_size);
-	ASSERT(d);
-	for (i = 0; i < h.num_desc && !found; i++) {
-		size_t size = sizeof(*d) + h.name_size;
-
-		ASSERT_EQ(pread(fd, d, size, h.desc_offset + i * size), size);
-		found = !strcmp(d->name, "emulated");
-		if (found)
-			ASSERT_EQ(pread(fd, &value, 8, h.data_offset + d->offset), 8);
-	}
-	ASSERT(found);
-	free(d);
-	close(fd);
-	return value;
+	return stat_value(v->fd, "emulated");
 }
 
 static uint64_t instructions(const struct loop *l, uint32_t turns)

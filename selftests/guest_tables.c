@@ -591,29 +591,6 @@ GUEST(many64, 64,
       "4: cmp %ecx, %edx\n jne 1b\n"
       "5: hlt\n");
 
-static uint64_t vm_stat(struct vm *vm, const char *name)
-{
-	int fd = ioctl(vm->fd, KVM_GET_STATS_FD, NULL);
-	struct kvm_stats_header h;
-	uint64_t val = ~0ull;
-	uint32_t i;
-
-	ASSERT(fd >= 0);
-	ASSERT(pread(fd, &h, sizeof(h), 0) == sizeof(h));
-	for (i = 0; i < h.num_desc; i++) {
-		char buf[sizeof(struct kvm_stats_desc) + 128];
-		struct kvm_stats_desc *d = (void *)buf;
-		size_t size = sizeof(*d) + h.name_size;
-
-		ASSERT(size <= sizeof(buf));
-		ASSERT(pread(fd, d, size, h.desc_offset + i * size) == (ssize_t)size);
-		if (!strcmp(d->name, name))
-			ASSERT(pread(fd, &val, 8, h.data_offset + d->offset) == 8);
-	}
-	close(fd);
-	return val;
-}
-
 static void many_tables(void)
 {
 	uint64_t size = (uint64_t)MANY * PG, pages, most = 0, bound = (size + G_MEM) / PG / 32 + 8;
@@ -637,7 +614,7 @@ static void many_tables(void)
 		ASSERT_EQ(vcpu_run(v), 0);
 		if (!dev_is_shadow())
 			continue;
-		pages = vm_stat(v->vm, "shadow_pages");
+		pages = stat_value(v->vm->fd, "shadow_pages");
 		most = pages > most ? pages : most;
 	} while (v->run->exit_reason == KVM_EXIT_IO);
 	EXPECT_EQ(v->run->exit_reason, KVM_EXIT_HLT);
@@ -646,10 +623,10 @@ static void many_tables(void)
 	if (dev_is_shadow()) {
 		ktap_diag("%llu shadow pages at most, %llu recycled, bound %llu",
 			  (unsigned long long)most,
-			  (unsigned long long)vm_stat(v->vm, "shadow_recycled"),
+			  (unsigned long long)stat_value(v->vm->fd, "shadow_recycled"),
 			  (unsigned long long)bound);
 		EXPECT(most > 64 && most <= bound);
-		EXPECT(vm_stat(v->vm, "shadow_recycled") > MANY_USES / 2);
+		EXPECT(stat_value(v->vm->fd, "shadow_recycled") > MANY_USES / 2);
 	}
 	munmap(mem, size);
 }

@@ -207,6 +207,8 @@ struct mmio_window {
 /* As run_to_hlt(), the MMIO exits on the way being answered from @w, which begins at @base;
  * the cutting of an access into exits is the module's, the bytes are not. */
 void run_window(struct vcpu *v, struct mmio_window *w, uint64_t base);
+/* A counter by its name, of the VM or vCPU whose descriptor this is (KVM API 4.133). */
+uint64_t stat_value(int of, const char *name);
 const char *exit_name(uint32_t reason);
 void show_exit(struct vcpu *v);
 

@@ -276,6 +276,34 @@ int vcpu_run(struct vcpu *v)
 	return ioctl(v->fd, KVM_RUN, 0) < 0 ? -errno : 0;
 }
 
+uint64_t stat_value(int of, const char *name)
+{
+	int fd = ioctl(of, KVM_GET_STATS_FD, NULL);
+	struct kvm_stats_desc *d;
+	struct kvm_stats_header h;
+	uint64_t value = 0;
+	bool found = false;
+	size_t size;
+	uint32_t i;
+
+	ASSERT(fd >= 0);
+	ASSERT_EQ(pread(fd, &h, sizeof(h), 0), sizeof(h));
+	size = sizeof(*d) + h.name_size;
+	d = malloc(size);
+	ASSERT(d);
+	for (i = 0; i < h.num_desc && !found; i++) {
+		ASSERT_EQ(pread(fd, d, size, h.desc_offset + i * size), size);
+		found = !strcmp(d->name, name);
+	}
+	if (found)
+		ASSERT_EQ(pread(fd, &value, 8, h.data_offset + d->offset), 8);
+	free(d);
+	close(fd);
+	if (!found)
+		FAIL("no counter is called %s", name);
+	return value;
+}
+
 const char *exit_name(uint32_t reason)
 {
 	static const char *const names[] = {

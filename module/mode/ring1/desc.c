@@ -116,11 +116,13 @@ int ring1_desc_init(struct ring1_vcpu *r)
 	}
 	r->load_gdt = desc_alloc();
 	r->run_gdt = desc_alloc();
-	if (!r->load_gdt || !r->run_gdt)
+	r->bridge_gdt = desc_alloc();
+	if (!r->load_gdt || !r->run_gdt || !r->bridge_gdt)
 		return -ENOMEM;
 	desc_set_ours(r->table[RING1_GDT].desc);
 	desc_set_ours(r->load_gdt);
 	desc_set_ours(r->run_gdt);
+	desc_set_ours(r->bridge_gdt);
 	return 0;
 }
 
@@ -132,6 +134,22 @@ void ring1_desc_free(struct ring1_vcpu *r)
 		vfree(r->table[t].desc);
 	vfree(r->load_gdt);
 	vfree(r->run_gdt);
+	vfree(r->bridge_gdt);
+}
+
+/**
+ * ring1_desc_load - the bridge for this CPU and this thread
+ * @r: ctx->host_gdt is up to date; preemption off
+ *
+ * An NMI finds whichever IDT is loaded with whichever GDT is: our gates name our code
+ * segment, the host's gates the host's.  So between the two there is a table that has
+ * both.  The thread's own descriptors in it do not change while it is in KVM_RUN, but for
+ * the LDT's, which is loaded from the host's table alone.
+ */
+void ring1_desc_load(struct ring1_vcpu *r)
+{
+	memcpy(r->bridge_gdt, (const void *)r->ctx->host_gdt.address,
+	       min_t(u32, r->ctx->host_gdt.size + 1, R1_SEL_KCS & ~7));
 }
 
 /* ---- keeping up -------------------------------------------------------------- */

@@ -50,6 +50,12 @@
 #define R1_FAST_COUNT	360
 #define R1_FAST		368		/* R1_NR_FAST times: linear page, address of kinds */
 
+#define R1_MET_IN	1392		/* NMIs and #MCs that met the switch: on its way in, */
+#define R1_MET_BACK	1396		/* on the fast path's way back, */
+#define R1_MET_OUT	1400		/* in the gates and on the way out */
+
+#define R1_BRIDGE_GDT	1408
+
 #define R1_NR_FAST	64		/* a power of two */
 #define R1_FAST_NONE	1		/* no page begins there */
 

@@ -137,6 +137,10 @@ static int ring1_setup(char *why, size_t len)
 	CHECK(tsc_offset, R1_TSC_OFFSET);
 	CHECK(fast_count, R1_FAST_COUNT);
 	CHECK(fast, R1_FAST);
+	CHECK(met_in, R1_MET_IN);
+	CHECK(met_back, R1_MET_BACK);
+	CHECK(met_out, R1_MET_OUT);
+	CHECK(bridge_gdt, R1_BRIDGE_GDT);
 	BUILD_BUG_ON(sizeof(struct ring1_fast) != 16);
 #undef CHECK
 
@@ -234,6 +238,9 @@ static int ring1_vcpu_init(struct rvm_vcpu *v)
 	};
 	ctx->guest_gdt.size = R1_GDT_LIMIT;
 	ctx->run_gdt.size = R1_GDT_LIMIT;
+	ctx->bridge_gdt = (struct desc_ptr) {
+		.size = R1_GDT_LIMIT, .address = (unsigned long)r->bridge_gdt,
+	};
 	ctx->pfn_mask = PTE_PFN_MASK & ~sme_me_mask;
 	ctx->direct_map = PAGE_OFFSET;
 	for (i = 0; i < R1_NR_FAST; i++)
@@ -260,6 +267,7 @@ static void ring1_load(struct rvm_vcpu *v, int cpu)
 	r->dirty_host = false;
 	native_store_gdt(&ctx->host_gdt);
 	store_idt(&ctx->host_idt);
+	ring1_desc_load(r);
 	rdmsrl(MSR_GS_BASE, ctx->host_gs_base);
 	/* The kernel's half: the process may have moved to a CPU with another LDT
 	 * alias, or the kernel have got a new top-level entry. */
@@ -483,6 +491,14 @@ static void ring1_enter(struct rvm_vcpu *v)
 	 * What the guest's gates took is acknowledged and gone: the host gets it here,
 	 * before anything else can come in.
 	 */
+	if (unlikely(ctx->mces | ctx->nmis)) {
+		v->stats.met_in += ctx->met_in;
+		v->stats.met_back += ctx->met_back;
+		v->stats.met_out += ctx->met_out;
+		ctx->met_in = 0;
+		ctx->met_back = 0;
+		ctx->met_out = 0;
+	}
 	while (unlikely(ctx->mces)) {
 		ctx->mces--;
 		asm volatile("int $18" : : : "memory");

@@ -68,6 +68,8 @@ struct ring1_ctx {
 		u64 page;
 		const u8 *kinds;
 	} fast[R1_NR_FAST];
+	u32 met_in, met_back, met_out;
+	struct desc_ptr bridge_gdt __aligned(8);
 };
 
 /* The guest's tables that are shadowed */
@@ -102,6 +104,7 @@ struct ring1_vcpu {
 	u64 *p4d;			/* between the two with 5-level paging */
 	struct ring1_shadow table[RING1_NR_TABLES];
 	u64 *load_gdt, *run_gdt;	/* for ring 1: on the way in, and after it */
+	u64 *bridge_gdt;		/* the host's and ours, while the IDT changes */
 
 	/* the views behind ctx->fast */
 	struct ring1_view *fast_view[R1_NR_FAST];
@@ -132,6 +135,7 @@ static inline struct ring1_vcpu *to_ring1(struct rvm_vcpu *v)
 int ring1_desc_init(struct ring1_vcpu *r);
 void ring1_desc_free(struct ring1_vcpu *r);
 int ring1_desc_prepare(struct rvm_vcpu *v);
+void ring1_desc_load(struct ring1_vcpu *r);
 /* The selector that the CPU is to be given. */
 u32 ring1_real_sel(const struct rvm_vcpu *v, enum rvm_sreg s);
 /* The guest came back with selector @sel in @s. */

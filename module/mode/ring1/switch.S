@@ -5,7 +5,8 @@
  * While our IDT is loaded no interrupt handler of the host's may run: it would
  * look at CS & 3, CR3 and its GDT, and ours are there.  So on the way in the IDT
  * is switched first, on the way out last; between the two there are only NMIs and
- * machine checks, which are counted here and handed over by ring1.c.
+ * machine checks, which are counted here and handed over by ring1.c.  While the IDT
+ * changes the GDT is one with which either can be used (ring1_desc_load()).
  *
  * Traps out of the guest come in on the host's TSS, whose RSP0 ring1.c sets to the
  * top of the frame in struct ring1_ctx.  RSP then is the pointer to everything
@@ -37,6 +38,8 @@ SYM_CODE_START(ring1_switch)
 	push	%r15
 	mov	%rsp, R1_HOST_RSP(%rdi)
 
+	/* The host's descriptors and ours: good for either IDT. */
+	lgdt	R1_BRIDGE_GDT(%rdi)
 	/* From here to ring1_entry_end an NMI takes the entry back. */
 SYM_INNER_LABEL(ring1_entry_begin, SYM_L_LOCAL)
 	lidt	R1_GUEST_IDT(%rdi)
@@ -253,11 +256,13 @@ SYM_INNER_LABEL(ring1_popf, SYM_L_LOCAL)
 
 SYM_INNER_LABEL(ring1_resume, SYM_L_LOCAL)
 	incl	R1_FAST_COUNT(%rsp)
-	/* An NMI or #MC from here on ends in ring1_leave; before, it was counted. */
+	/* An NMI or #MC from here on ends in ring1_leave; before, it was counted.  The
+	 * label stands before the look at the counts, or one that comes right after it
+	 * would wait for whatever ends the guest's run next. */
+SYM_INNER_LABEL(ring1_resume_begin, SYM_L_LOCAL)
 	mov	R1_NMIS(%rsp), %eax
 	or	R1_MCES(%rsp), %eax
 	jnz	3f
-SYM_INNER_LABEL(ring1_resume_begin, SYM_L_LOCAL)
 	pop	%rax
 	pop	%rcx
 	pop	%rdx
@@ -299,13 +304,7 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 	je	2f
 	mov	%rax, %cr0
 2:
-	lgdt	R1_HOST_GDT(%rsp)
-	/* After LGDT: the selector is one of the host's table. */
-	mov	R1_GUEST_LDT(%rsp), %eax
-	or	R1_HOST_LDT(%rsp), %eax
-	jz	3f
-	lldt	R1_HOST_LDT(%rsp)
-3:
+	lgdt	R1_BRIDGE_GDT(%rsp)
 	/* DS, ES, FS, GS mean nothing to the kernel but for the base of GS;
 	 * ring1_put() puts the selectors back. */
 	mov	$MSR_GS_BASE, %ecx
@@ -316,7 +315,7 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 	mov	%eax, %ss
 	mov	%rsp, %rdi
 	mov	R1_HOST_RSP(%rdi), %rsp
-	/* CS is still ours, and no selector of the host's GDT. */
+	/* CS is still ours, and no selector of the host's own GDT. */
 	pushq	$__KERNEL_CS
 	lea	4f(%rip), %rax
 	push	%rax
@@ -325,7 +324,13 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 	RVM_HINT_NO_STACK
 	ANNOTATE_NOENDBR
 	lidt	R1_HOST_IDT(%rdi)
-
+	lgdt	R1_HOST_GDT(%rdi)
+	/* After LGDT: the selector is one of the host's table. */
+	mov	R1_GUEST_LDT(%rdi), %eax
+	or	R1_HOST_LDT(%rdi), %eax
+	jz	5f
+	lldt	R1_HOST_LDT(%rdi)
+5:
 	/* Returns that the guest trained must not be used. */
 	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RETPOLINE
 	UNTRAIN_RET
@@ -392,6 +397,7 @@ SYM_CODE_START(\name)
 	jae	3f
 	mov	48(%rsp), %rsp
 	incl	\counter(%rsp)
+	incl	R1_MET_IN(%rsp)
 	movq	$\vector, R1_ABORTED(%rsp)
 	jmp	ring1_restore
 3:
@@ -404,11 +410,13 @@ SYM_CODE_START(\name)
 	jae	1f
 	mov	48(%rsp), %rsp
 	incl	\counter(%rsp)
+	incl	R1_MET_BACK(%rsp)
 	movq	$\vector, R1_VECTOR(%rsp)
 	jmp	ring1_leave
 1:
 	mov	48(%rsp), %rax
 	incl	\counter(%rax)
+	incl	R1_MET_OUT(%rax)
 	pop	%rax
 	iretq
 2:

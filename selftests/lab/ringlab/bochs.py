@@ -14,7 +14,9 @@ import subprocess
 from .kernels import isolinux
 from .say import LabError
 
-MODELS = {"bochs-intel": "corei7_haswell_4770", "bochs-amd": "trinity_apu"}
+# The last one has SMAP and PCID, and no UMIP.
+MODELS = {"bochs-intel": "corei7_haswell_4770", "bochs-amd": "trinity_apu",
+          "bochs-smap": "broadwell_ult"}
 
 # Guest time passes with instructions: a second takes this many, if the CPU is busy.
 INSTRUCTIONS_PER_SECOND = 50_000_000

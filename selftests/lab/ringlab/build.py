@@ -41,7 +41,7 @@ def module():
     """Build ringvm.ko for exactly the kernel the lab boots."""
     kdir = kernels.kdir()
     say(f"building the module for {kernels.host_release()}")
-    make("module", f"KDIR={kdir}")
+    make("module", "storm", f"KDIR={kdir}")
     return kernels.module_ko()
 
 

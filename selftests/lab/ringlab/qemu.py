@@ -19,7 +19,7 @@ from .say import LabError
 class HostOptions:
     """What the emulated host looks like."""
 
-    machine: str = "qemu"	# or bochs-intel, bochs-amd
+    machine: str = "qemu"	# or one of bochs.MODELS
     svm: bool = True		# AMD-V with nested paging
     cpus: int = 1
     la57: bool = False		# five-level page tables

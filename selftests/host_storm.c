@@ -1,0 +1,297 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * host_storm [COUNT]: storms of timer interrupts, IPIs and NMIs (the test module
+ * ringvm_storm) on CPUs that run guests.  What was sent was received, once, by a host
+ * whose registers are its own, and the guests compute what they would have without.
+ * COUNT: of each kind, divided among the kinds of guests; default 2000.
+ *
+ * Out of the storm's sight one would be lost in the world switch: guests that do little
+ * but trap make the storm meet it, and ringvm's counters say that it did.
+ */
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "storm/storm.h"
+#include "vmtest.h"
+
+#define STOP	"0xc000"		/* G_DATA: the guest is to end */
+#define TURNS	"0xc004"
+
+/* Every turn counts in three registers; where they differ, something was changed. */
+#define COUNT_AND_LOOP							\
+	"inc %esi\ninc %edi\ninc %ebp\ncmp %esi, %edi\njne 9f\n"	\
+	"cmp %esi, %ebp\njne 9f\nmov %esi, " TURNS "\n"			\
+	"cmpb $0, " STOP "\nje 1b\nhlt\n9: ud2\n"
+
+GUEST(spin, 32, "1: " COUNT_AND_LOOP);
+
+/* What ring1's gates do by themselves */
+GUEST(flags, 32,
+      "1: cli\npushf\npop %eax\ntest $0x200, %eax\njnz 9f\nsti\nnop\npushf\npop %eax\n"
+      "test $0x200, %eax\njz 9f\npush %eax\npopf\n" COUNT_AND_LOOP);
+
+/* A trap, and enough behind it for no interpreter to go as far as the next one */
+GUEST(traps, 32,
+      "xor %eax, %eax\ncpuid\nmov %ebx, 0xc010\nmov %ecx, 0xc014\n"
+      "1: xor %eax, %eax\ncpuid\ncmp %ebx, 0xc010\njne 9f\ncmp %ecx, 0xc014\njne 9f\n"
+      "mov $100, %ecx\n2: dec %ecx\njnz 2b\n" COUNT_AND_LOOP);
+
+/* Two rings: a system call that returns with a change */
+GUEST(trips, 32,
+      "1: mov %esi, %eax\nint $0x80\ndec %eax\ncmp %esi, %eax\njne 9f\n"
+      "mov $100, %ecx\n2: dec %ecx\njnz 2b\n" COUNT_AND_LOOP);
+GUEST(service, 32, "inc %eax\niret\n");
+#define G_SERVICE	0x9000u
+
+/* XMM registers, and the x87 stack's depth */
+GUEST(vectors, 32,
+      "mov $1, %eax\nmovd %eax, %xmm7\npxor %xmm0, %xmm0\npxor %xmm6, %xmm6\n"
+      "1: paddd %xmm7, %xmm0\npaddd %xmm7, %xmm6\nmovd %xmm0, %eax\nmovd %xmm6, %edx\n"
+      "cmp %eax, %edx\njne 9f\nmov %esi, %ecx\ninc %ecx\ncmp %eax, %ecx\njne 9f\n" COUNT_AND_LOOP);
+
+struct guest_kind {
+	const char *name;
+	struct guest_code code;
+	enum guest_mode mode;
+	bool user;
+};
+
+static struct guest_kind kinds[6];
+
+static void make_kinds(void)
+{
+	kinds[0] = (struct guest_kind){ "spin", spin, MODE_PG32, false };
+	kinds[1] = (struct guest_kind){ "flags", flags, MODE_PAE, false };
+	kinds[2] = (struct guest_kind){ "traps", traps, MODE_PG32, false };
+	kinds[3] = (struct guest_kind){ "user", spin, MODE_PAE, true };
+	kinds[4] = (struct guest_kind){ "trips", trips, MODE_PG32, true };
+	kinds[5] = (struct guest_kind){ "vectors", vectors, MODE_PAE, true };
+}
+
+static const char *const storm_name[STORM_KINDS] = { "timer", "ipi", "nmi" };
+static const char *const word_name[STORM_NR_WORDS] = {
+#define X(name) #name,
+	STORM_WORDS(X)
+#undef X
+};
+
+static int storm = -1;
+static uint64_t total = 2000;
+
+/* ---- guests ----------------------------------------------------------------- */
+
+struct runner {
+	pthread_t thread;
+	struct vcpu *v;
+	int cpu, err;
+	bool user;
+};
+
+static void pin(int cpu)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(cpu, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+}
+
+static void *run_thread(void *arg)
+{
+	struct runner *r = arg;
+
+	pin(r->cpu);
+	do {
+		r->err = vcpu_run(r->v);
+	} while (r->err == -EINTR);
+	return NULL;
+}
+
+static bool running(void *arg)
+{
+	struct runner *r = arg;
+
+	return g32(r->v->vm, G_DATA + 4);
+}
+
+static void make_guest(struct runner *r, const struct guest_kind *k, int cpu)
+{
+	struct vcpu *v = guest_start(k->mode, k->code);
+	struct kvm_segment *segs[] = { &v->sregs.cs, &v->sregs.ss, &v->sregs.ds, &v->sregs.es,
+				       &v->sregs.fs, &v->sregs.gs };
+	unsigned int i;
+
+	r->v = v;
+	r->cpu = cpu;
+	r->user = k->user;
+	v->sregs.cr4 |= CR4_OSFXSR;
+	if (k->user)
+		for (i = 0; i < KTAP_COUNT(segs); i++) {
+			segs[i]->selector = i ? SEL_UDATA : SEL_UCODE;
+			segs[i]->dpl = 3;
+		}
+	set_sregs(v);
+	v->regs.rflags |= RFLAGS_IF;
+	if (k->user)
+		v->regs.rsp = G_STACK - 0x200;
+	set_regs(v);
+	guest_load(v->vm, G_SERVICE, service);
+	guest_handler(v->vm, k->mode, 0x80, G_SERVICE);
+	if (k->user)
+		g32(v->vm, G_IDT32 + 0x80 * 8 + 4) |= 3u << 13;		/* DPL */
+	ASSERT_EQ(pthread_create(&r->thread, NULL, run_thread, r), 0);
+	ASSERT(wait_for(running, r, 60000));
+}
+
+static void end_guest(struct runner *r, const struct guest_kind *k)
+{
+	struct vcpu *v = r->v;
+
+	g8(v->vm, G_DATA) = 1;
+	pthread_join(r->thread, NULL);
+	EXPECT_EQ(r->err, 0);
+	EXPECT_EQ(v->run->exit_reason, KVM_EXIT_HLT);
+	get_regs(v);
+	/* HLT is the kernel's; in ring 3 it is #GP. */
+	EXPECT_EQ(v->regs.rip, k->user ? G_TRAPS + 13 + 1 : G_CODE + code_len(k->code) - 2);
+	ktap_diag("%s on CPU %d: %u turns, native %llu fast %llu, exits: intr %llu nmi %llu; met in %llu back %llu out %llu",
+		  k->name, r->cpu, g32(v->vm, G_DATA + 4),
+		  (unsigned long long)stat_value(v->fd, "native"), (unsigned long long)stat_value(v->fd, "fast"),
+		  (unsigned long long)stat_value(v->fd, "exit_intr"),
+		  (unsigned long long)stat_value(v->fd, "exit_nmi"),
+		  (unsigned long long)stat_value(v->fd, "met_in"),
+		  (unsigned long long)stat_value(v->fd, "met_back"),
+		  (unsigned long long)stat_value(v->fd, "met_out"));
+}
+
+/* ---- storms ------------------------------------------------------------------ */
+
+static struct storm_status status(int kind, int to)
+{
+	struct storm_status s = { .kind = kind, .to = to };
+
+	ASSERT_OK(ioctl(storm, STORM_STATUS, &s));
+	return s;
+}
+
+static void start(int kind, int to, int cpus, uint64_t count)
+{
+	struct storm_run run = {
+		.kind = kind, .to = to, .from = kind == STORM_TIMER ? to : (to + 1) % cpus,
+		.min_ns = 100000, .max_ns = 400000, .count = count,
+	};
+
+	ASSERT_OK(ioctl(storm, STORM_START, &run));
+}
+
+/* All received, or nothing at all received for a long time. */
+static void wait_storms(int first_kind, int nr_kinds, int cpus, uint64_t count)
+{
+	uint64_t sum, last = 0, since = now_ms();
+	int kind, to;
+
+	do {
+		usleep(50000);
+		sum = 0;
+		for (to = 0; to < cpus; to++)
+			for (kind = first_kind; kind < nr_kinds; kind++)
+				sum += status(kind, to).received;
+		if (sum != last)
+			since = now_ms();
+		last = sum;
+	} while (sum < count * cpus * (nr_kinds - first_kind) && now_ms() - since < 30000);
+
+	for (to = 0; to < cpus; to++)
+		for (kind = first_kind; kind < nr_kinds; kind++) {
+			struct storm_status s = status(kind, to);
+
+			ktap_diag("%s to CPU %d: sent %llu, received %llu", storm_name[kind], to,
+				  s.sent, s.received);
+			EXPECT_EQ(s.sent, count);
+			EXPECT_EQ(s.received, count);
+			EXPECT_EQ(s.extra, 0);
+			if (s.bad)
+				KTAP_FAIL_("%llu handlers found %s changed", s.bad,
+					   s.bad_word < STORM_NR_WORDS ? word_name[s.bad_word] : "?");
+		}
+}
+
+static void storms(int which)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 2 : 1, cpu, kind;
+	uint64_t count = total / KTAP_COUNT(kinds) / cpus + 1;
+	struct runner r[2] = { 0 };
+
+	for (cpu = 0; cpu < cpus; cpu++)
+		make_guest(&r[cpu], &kinds[which], cpu);
+	for (cpu = 0; cpu < cpus; cpu++)
+		for (kind = 0; kind < (cpus > 1 ? STORM_KINDS : 1); kind++)
+			start(kind, cpu, cpus, count);
+	wait_storms(0, cpus > 1 ? STORM_KINDS : 1, cpus, count);
+	ASSERT_OK(ioctl(storm, STORM_STOP));
+	for (cpu = 0; cpu < cpus; cpu++)
+		end_guest(&r[cpu], &kinds[which]);
+}
+
+/*
+ * NMIs do come in ring1's switch: in the way in, in the gates and the way out, and in the
+ * way back that the gates take by themselves.  How many that takes is chance.
+ */
+#define MOST_ROUNDS	60
+#define ROUND		500
+
+static void met(void)
+{
+	static const char *const names[] = { "met_in", "met_out", "met_back" };
+	struct runner r = { 0 };
+	unsigned int round, i, seen = 0;
+	struct storm_status s;
+
+	if (sysconf(_SC_NPROCESSORS_ONLN) < 2)
+		SKIP("one CPU: nobody sends NMIs");
+	make_guest(&r, &kinds[1], 1);
+	for (round = 0; round < MOST_ROUNDS && seen < KTAP_COUNT(names); round++) {
+		start(STORM_NMI, 1, 2, ROUND);
+		do {
+			usleep(20000);
+			s = status(STORM_NMI, 1);
+			if (!stat_value(r.v->fd, "native"))
+				break;
+		} while (s.received < ROUND);
+		for (seen = i = 0; i < KTAP_COUNT(names); i++)
+			seen += stat_value(r.v->fd, names[i]) > 0;
+	}
+	ASSERT_OK(ioctl(storm, STORM_STOP));
+	end_guest(&r, &kinds[1]);
+	if (!stat_value(r.v->fd, "native"))
+		SKIP("not the ring1 mode");
+	EXPECT_EQ(seen, KTAP_COUNT(names));
+}
+
+static void case_spin(void)	{ storms(0); }
+static void case_flags(void)	{ storms(1); }
+static void case_traps(void)	{ storms(2); }
+static void case_user(void)	{ storms(3); }
+static void case_trips(void)	{ storms(4); }
+static void case_vectors(void)	{ storms(5); }
+
+int main(int argc, char **argv)
+{
+	static const struct ktap_case cases[] = {
+		{ "spin", case_spin }, { "flags", case_flags }, { "traps", case_traps },
+		{ "user", case_user }, { "trips", case_trips }, { "vectors", case_vectors },
+		{ "met", met },
+	};
+
+	if (argc > 1)
+		total = strtoull(argv[1], NULL, 0);
+	vmtest_init();
+	make_kinds();
+	storm = open("/dev/ringvm-storm", O_RDWR);
+	if (storm < 0)
+		ktap_skip_all("no /dev/ringvm-storm: insmod ringvm_storm.ko first");
+	ktap.deadline = 120 + total / 100;
+	return ktap_run(cases, KTAP_COUNT(cases));
+}
