@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """make demo: unmodified Debian guests, from nothing to their init, for people to see."""
 
-from . import boot, build, guest, kernels
+from . import boot, build, guest, kernels, work
 from .paths import below
 from .qemu import HostOptions
 from .say import LabError, say, show
@@ -12,6 +12,8 @@ DEFAULT_GUESTS = ("686", "amd64")
 DEADLINE = 180
 # A mode that needs no hardware is shown on a host that has none; it is slow.
 NO_HARDWARE = {"ring1": 1200, "interp": 3600}		# and its deadline
+SCALE = 4		# of the workload
+SCALE_SLOW = 1
 ATTEMPTS = 2		# of which the emulator may spoil all but one
 
 
@@ -28,7 +30,8 @@ def _host(mode):
 def _boot(name, mode, nonce):
     """Boot one guest; returns what is wrong with what it printed, None if nobody knows."""
     device = f"/dev/ringvm-{mode}"
-    job = Job(f"guest-{name}", launch_script(name, device, nonce) + "\n",
+    scale = SCALE_SLOW if mode == "interp" else SCALE
+    job = Job(f"guest-{name}", launch_script(name, device, nonce, scale=scale) + "\n",
               NO_HARDWARE.get(mode, DEADLINE))
     files = {"lab/bin/ringvm": build.launcher_path()}
     session = boot.run(_host(mode), [job], files, log=f"demo-{name}",
@@ -42,11 +45,17 @@ def _boot(name, mode, nonce):
     if session.trouble:
         for line in session.console[-40:]:
             show(f"host | {line}")
-    return wrong + guest.complaints(name, job.output, nonce)
+    verdicts = work.verdicts(job.output, nonce, scale)
+    for number, (good, text) in enumerate(verdicts, 1):
+        show(f"{name} | {'ok' if good else 'not ok'} {number} - {text}")
+    good = sum(good for good, _ in verdicts)
+    say(f"guest {name}: workload: {good} ok, {len(verdicts) - good} not ok")
+    return wrong + guest.complaints(name, job.output, nonce, scale)
 
 
 def demo(mode, chosen, text):
-    """Boot the guests; 0 only if each printed its version, CPU flags and the nonce."""
+    """Boot the guests; 0 only if each printed its version, CPU flags and the nonce, and did
+    its work right."""
     guests = (chosen,) if chosen else DEFAULT_GUESTS
     for name in guests:
         if name not in kernels.GUESTS:
@@ -74,6 +83,7 @@ def demo(mode, chosen, text):
                 say(f"guest {name}: {line}")
             status = 1
         else:
-            say(f"guest {name}: printed its version, its CPU's flags and the nonce {nonce}")
+            say(f"guest {name}: printed its version, its CPU's flags and the nonce {nonce}, "
+                "and did its work right")
     say(f"full logs: {below('logs')}/demo-*.log")
     return status

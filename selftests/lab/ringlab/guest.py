@@ -6,7 +6,7 @@ import os
 import re
 import secrets
 
-from . import kernels
+from . import kernels, work
 from .cpio import Ramdisk
 from .paths import LAB, below
 from .say import LabError
@@ -18,16 +18,18 @@ MARK = "GUEST-INIT "
 
 
 def initrd(name):
-    """The initial ramdisk of guest @name: busybox and guest/init; built when stale."""
+    """The initial ramdisk of guest @name: busybox, guest/init and the workload; built when
+    stale."""
     _, arch = kernels.GUESTS[name]
     busybox = kernels.busybox(arch)
-    sources = (busybox, LAB / "guest/init", LAB / "ringlab/guest.py")
+    sources = (busybox, LAB / "guest/init", LAB / "guest/workload", work.program(),
+               LAB / "ringlab/guest.py")
     path = below("guests") / f"{arch}.initrd"
     newest = max(s.stat().st_mtime_ns for s in sources)
     if path.exists() and path.stat().st_mtime_ns == newest:
         return path
     disk = Ramdisk()
-    for folder in ("proc", "sys", "tmp"):
+    for folder in ("proc", "sys", "tmp", "work"):
         disk.folder(folder)
     disk.device("dev/console", 5, 1)
     disk.device("dev/null", 1, 3)
@@ -36,6 +38,8 @@ def initrd(name):
     for applet in APPLETS:
         disk.link(f"bin/{applet}", "busybox")
     disk.file("init", LAB / "guest/init", 0o755)
+    disk.file("bin/workload", LAB / "guest/workload", 0o755)
+    disk.file("bin/work", work.program(), 0o755)
     plain = path.with_suffix(f".plain.{os.getpid()}")
     disk.write(plain)
     packed = path.with_suffix(f".packed.{os.getpid()}")
@@ -56,8 +60,10 @@ def nonce(text=None):
     return text
 
 
-def append(text, extra=""):
-    """The guest's kernel command line that carries a nonce."""
+def append(text, extra="", scale=0):
+    """The guest's kernel command line that carries a nonce, and how much work to do."""
+    if scale:
+        extra = f"{extra} GUEST-WORK={scale}".strip()
     value = f'NONCE="{text}"' if " " in text else f"NONCE={text}"
     return " ".join(filter(None, ("console=ttyS0", value, extra)))
 
@@ -77,7 +83,7 @@ def release_of(kernel):
     return kernel.name.removeprefix("vmlinuz-")
 
 
-def complaints(name, lines, wanted):
+def complaints(name, lines, wanted, scale=0):
     """What is wrong with a guest's output; an empty list if it is what was asked for.
 
     Only lines its init printed count: the kernel's echo of its command line
@@ -97,4 +103,7 @@ def complaints(name, lines, wanted):
         wrong.append(f"nonce: wanted {wanted!r}, got {got.get('nonce')!r}")
     if "done" not in got:
         wrong.append("init did not come to its end")
+    if scale:
+        wrong += [f"workload: {text}" for good, text in work.verdicts(lines, wanted, scale)
+                  if not good]
     return wrong

@@ -38,6 +38,7 @@ class Test:
     device: str
     deadline: float
     files: dict
+    work: int = 0		# scale of the guest's workload; 0: none
     long: bool = False		# not in "make check", but in "make check-long"
     nonce: str = dataclasses.field(default_factory=guest.nonce)
 
@@ -52,7 +53,7 @@ class Test:
         return f"export RINGVM_DEV={self.device}\nexec /lab/bin/{self.argument}"
 
     def _launch(self):
-        return launch_script(self.argument, self.device, self.nonce)
+        return launch_script(self.argument, self.device, self.nonce, scale=self.work)
 
     def _link(self):
         if self.device == "/dev/kvm":
@@ -64,7 +65,7 @@ class Test:
             "exec qemu-system-x86_64 -accel kvm -machine pc,kernel-irqchip=off -m 256M "
             "-nodefaults -nographic -serial stdio -no-reboot "
             f"-kernel /guests/{self.argument}.kernel -initrd /guests/{self.argument}.initrd "
-            f"-append {shlex.quote(guest.append(self.nonce))}")
+            f"-append {shlex.quote(guest.append(self.nonce, scale=self.work))}")
 
     def _screen(self):
         return self._link() + f"exec /lab/bin/screen-client {self.argument}"
@@ -81,17 +82,17 @@ class Test:
             return [Result("skipped", self.name, job.output[-1] if job.output else "")]
         wrong = [] if job.status == "exit 0" else [job.status]
         if self.kind in ("launch", "client"):
-            wrong += guest.complaints(self.argument, job.output, self.nonce)
+            wrong += guest.complaints(self.argument, job.output, self.nonce, self.work)
         if wrong:
             return [Result("failed", self.name, "; ".join(wrong))]
         return [Result("ok", self.name)]
 
 
-def launch_script(name, device, nonce, extra="", options=""):
+def launch_script(name, device, nonce, extra="", options="", scale=0):
     """Shell line that boots guest @name with the launcher."""
     return (f"exec ringvm run --device {device} --kernel /guests/{name}.kernel "
             f"--initrd /guests/{name}.initrd --mem 256M {options} "
-            f"--append {shlex.quote(guest.append(nonce, extra))}")
+            f"--append {shlex.quote(guest.append(nonce, extra, scale))}")
 
 
 def _expand(entry, programs):
@@ -100,11 +101,12 @@ def _expand(entry, programs):
     if len(kinds) != 1:
         raise LabError(f"tests.toml: {entry.get('name')}: wants exactly one of {KINDS}")
     kind = kinds[0]
-    unknown = set(entry) - {"name", "host", "deadline", "device", "files", "long", kind}
+    unknown = set(entry) - {"name", "host", "deadline", "device", "files", "long", "work", kind}
     if unknown:
         raise LabError(f"tests.toml: {entry['name']}: unknown words {sorted(unknown)}")
     base = {"host": entry["host"], "kind": kind, "device": entry.get("device", ""),
-            "deadline": entry["deadline"], "long": entry.get("long", False)}
+            "deadline": entry["deadline"], "long": entry.get("long", False),
+            "work": entry.get("work", 0)}
     if kind == "program":
         for path in programs:
             if fnmatch.fnmatch(path.name, entry["program"]):
