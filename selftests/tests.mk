@@ -12,7 +12,7 @@ TEST_GEN_PROGS += mem_dirty_log mem_notifier mem_slots_live
 TEST_GEN_PROGS += client_killed smp_hotplug smp_ldt smp_threads module_unload
 TEST_GEN_PROGS += fuzz_guest fuzz_ioctl
 # Built and installed, not run as a test.
-TEST_GEN_PROGS_EXTENDED += bench_guest host_storm
+TEST_GEN_PROGS_EXTENDED += bench_guest host_storm host_state
 
 TEST_LIB_SRCS := lib/vmtest.c lib/modes.c
 TEST_LIB_HDRS := include/ktap.h include/vmtest.h storm/storm.h

@@ -44,8 +44,10 @@ SYM_CODE_START(ring1_switch)
 SYM_INNER_LABEL(ring1_entry_begin, SYM_L_LOCAL)
 	lidt	R1_GUEST_IDT(%rdi)
 	lgdt	R1_GUEST_GDT(%rdi)
-	cmpl	$0, R1_GUEST_LDT(%rdi)
-	je	1f
+	/* Also where the guest has none: the host's is not for it. */
+	mov	R1_GUEST_LDT(%rdi), %eax
+	or	R1_HOST_LDT(%rdi), %eax
+	jz	1f
 	lldt	R1_GUEST_LDT(%rdi)
 1:
 	/* SMEP and SMAP are the guest's: ring 1 is a supervisor (SDM vol. 3 §4.6). */

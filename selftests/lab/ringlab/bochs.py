@@ -26,7 +26,7 @@ display_library: rfb, options="timeout=0"
 romimage: file=/usr/share/bochs/BIOS-bochs-latest
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
 megs: 1024
-cpu: model={model}, count=1, ips={ips}, reset_on_triple_fault=0
+cpu: model={model}, count={cpus}, ips={ips}, reset_on_triple_fault=0
 clock: sync=none
 ata0-master: type=cdrom, path={iso}, status=inserted
 boot: cdrom
@@ -101,7 +101,7 @@ class Emulator:
         self.console = _Channel(os.open(folder / "console", os.O_RDONLY | os.O_NONBLOCK))
         (folder / "go").write_text("c\n", encoding="ascii")	# Debian's build stops in its debugger
         (folder / "rc").write_text(CONFIG.format(
-            model=MODELS[options.machine], ips=INSTRUCTIONS_PER_SECOND,
+            model=MODELS[options.machine], cpus=options.cpus, ips=INSTRUCTIONS_PER_SECOND,
             iso=_iso(folder, kernel, ramdisk, cmdline), console=folder / "console",
             log=folder / "log"), encoding="ascii")
         self.process = subprocess.Popen(["bochs", "-q", "-f", str(folder / "rc"),

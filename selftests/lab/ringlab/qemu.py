@@ -37,9 +37,8 @@ class HostOptions:
             raise LabError("cpus: the emulator is known to hold up with 1 or 2")
         if self.machine not in ("qemu", *bochs.MODELS):
             raise LabError(f"machine: {self.machine!r} is none of qemu, {', '.join(bochs.MODELS)}")
-        if self.machine != "qemu" and (self.cpus != 1 or self.la57
-                                       or self.modules in ("kvm-amd", "both")):
-            raise LabError("Bochs is one CPU without LA57, and Debian's KVM is not taken along")
+        if self.machine != "qemu" and (self.la57 or self.modules in ("kvm-amd", "both")):
+            raise LabError("Bochs has no LA57, and Debian's KVM is not taken along")
         if self.la57 and not self.svm:
             raise LabError("the emulator breaks the host's userland with LA57 and no SVM: "
                            "choose one of --la57 and --no-svm")
@@ -61,7 +60,7 @@ class HostOptions:
     def describe(self):
         """A short text for progress lines."""
         if self.machine != "qemu":
-            return f"{self.machine}, modules: {self.modules}{', ' + self.append if self.append else ''}"
+            return f"{self.machine}, {self.cpus} CPU{'s' * (self.cpus > 1)}, modules: {self.modules}{', ' + self.append if self.append else ''}"
         return (f"{self.cpus} CPU{'s' * (self.cpus > 1)}, {'SVM' if self.svm else 'no SVM'}"
                 f"{', LA57' if self.la57 else ''}{'' if self.smap else ', no SMAP'}, modules: {self.modules}"
                 f"{', ' + self.append if self.append else ''}")
