@@ -335,7 +335,7 @@ static bool user_seg_matches(struct rvm_vcpu *v, enum rvm_sreg n)
 	u64 d;
 
 	if (s->attr & RVM_SEG_UNUSABLE)
-		return !(s->sel & ~3) && n != RVM_CS && n != RVM_SS;
+		return !s->sel && n != RVM_CS && n != RVM_SS;
 	if (!(s->sel & ~3))
 		return false;		/* null, but still usable: as reset leaves it */
 	d = desc_lookup(to_ring1(v), s->sel);
@@ -377,7 +377,8 @@ static bool kernel_segs_place(struct rvm_vcpu *v)
 		const struct rvm_seg *s = &v->cpu.seg[segs[i]];
 
 		if (s->attr & RVM_SEG_UNUSABLE) {
-			if (s->sel & ~3)
+			/* The way in makes 0 of null selectors (SDM vol. 2, IRET). */
+			if (s->sel)
 				return false;
 			continue;
 		}

@@ -66,11 +66,13 @@
 #define R1_KIND_POPF	4
 #define R1_KIND_RDTSC	5
 
-/* Flags that are virtual in ring 1: IF, IOPL, AC.  And those that POPF may change
- * without a closer look. */
-#define R1_VIRTUAL	0x43200
+/* Flags that are virtual in ring 1: IF, IOPL, AC, and VIF and VIP, which POPF leaves
+ * alone.  And those that POPF may change without a closer look. */
+#define R1_VIRTUAL	0x1c3200
+#define R1_POPF_KEEPS	0x180000
 #define R1_POPF_EASY	0x243ed7
 #define R1_IF		0x200
+#define R1_RF		0x10000
 
 /* Where the frame begins in the context's page: its end is aligned to 16, as the
  * CPU aligns RSP0 (SDM vol. 3 §6.14.2), and below it a fault of the switch itself

@@ -87,6 +87,10 @@ static bool ring1_wanted;
 module_param_named(ring1, ring1_wanted, bool, 0444);
 MODULE_PARM_DESC(ring1, "ring1: offer the mode, which is not proven yet (default: no)");
 
+bool ring1_eager;
+module_param_named(ring1_eager, ring1_eager, bool, 0444);
+MODULE_PARM_DESC(ring1_eager, "ring1: interpret one instruction at a time and go on natively, whatever it costs: for tests (default: no)");
+
 static int ring1_setup(char *why, size_t len)
 {
 	u32 i;
@@ -351,7 +355,10 @@ static void ring1_guest_crs(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 		(c->cr0 & (X86_CR0_TS | X86_CR0_EM | X86_CR0_MP | X86_CR0_AM));
 }
 
-#define RING1_VIRTUAL_FLAGS	(RVM_FL_IF | RVM_FL_IOPL | RVM_FL_AC)
+/* VIF and VIP mean nothing to a CPU without VME and PVI, and nothing in ring 3 changes
+ * them; so that it is not asked to keep them. */
+#define RING1_USER_VIRTUAL	(RVM_FL_VIF | RVM_FL_VIP)
+#define RING1_VIRTUAL_FLAGS	(RVM_FL_IF | RVM_FL_IOPL | RVM_FL_AC | RING1_USER_VIRTUAL)
 
 static bool ring1_flat_stack(const struct rvm_seg *ss)
 {
@@ -362,6 +369,7 @@ static bool ring1_flat_stack(const struct rvm_seg *ss)
 
 static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 {
+	struct ring1_vcpu *r = to_ring1(v);
 	struct rvm_cpu *c = &v->cpu;
 	bool user = c->cpl == 3;
 	int i;
@@ -370,9 +378,11 @@ static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 		ctx->frame.gpr[i] = c->gpr[i];
 	ctx->frame.rip = (u32)c->rip;
 	ctx->frame.rsp = (u32)c->gpr[RVM_RSP];
-	/* In the kernel IF, IOPL and AC are virtual: PUSHF and POPF trap. */
+	/* In the kernel PUSHF and POPF trap. */
 	ctx->frame.rflags = (c->rflags & ~(user ? 0 : RING1_VIRTUAL_FLAGS)) | RVM_FL_IF;
 	ctx->vflags = c->rflags & RING1_VIRTUAL_FLAGS;
+	/* RF holds at this one place (SDM vol. 3 §17.3.1.1). */
+	r->rf_rip = c->rflags & RVM_FL_RF ? (u32)c->rip : RING1_NO_RF;
 	ctx->window = v->soft.irq_window;
 	ctx->sti_rip = 0;
 	ctx->tsc_offset = v->tsc_offset;
@@ -388,6 +398,12 @@ static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 		ctx->gs = v->cpu.seg[RVM_GS].sel;
 		ctx->flat_ss = ring1_flat_stack(&v->cpu.seg[RVM_SS]);
 	}
+}
+
+/* Does what ended the guest push RF set, whatever it was (SDM vol. 3 §17.3.1.1)? */
+static bool ring1_pushes_rf(u32 vector)
+{
+	return vector < 32 && vector != RVM_DB && vector != RVM_NMI && vector != RVM_MC;
 }
 
 /* RVM_G_SEG is stale from here on, but for CPL: no way leads from one ring to another
@@ -408,12 +424,16 @@ static void ring1_collect(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 	c->rip = (u32)ctx->frame.rip;
 	c->int_shadow = 0;
 	if (c->cpl) {
-		c->rflags = ctx->frame.rflags;
+		c->rflags = (ctx->frame.rflags & ~RING1_USER_VIRTUAL) |
+			(ctx->vflags & RING1_USER_VIRTUAL);
 	} else {
 		c->rflags = (ctx->frame.rflags & ~RING1_VIRTUAL_FLAGS) | ctx->vflags;
 		if (ctx->sti_rip && ctx->sti_rip == c->rip)
 			c->int_shadow = RVM_SHADOW_STI;
 	}
+	/* The fault may be none of the guest's. */
+	if (ring1_pushes_rf(r->vector) && r->rf_rip != c->rip)
+		c->rflags &= ~RVM_FL_RF;
 	v->avail &= ~RVM_G_SEG;
 }
 
@@ -593,6 +613,9 @@ static int ring1_slice(struct rvm_vcpu *v)
 	default:
 		break;
 	}
+	/* Long mode is not left by surprise. */
+	if (ring1_eager && r->reason != RING1_LONG)
+		budget = 1;
 	r->force = 0;
 	/* The instruction that sets IF ends the slice. */
 	return rvm_soft_slice(v, budget, RVM_WATCH_IRQ);

@@ -93,6 +93,7 @@ struct ring1_shadow {
 };
 
 #define RING1_NO_GPA	(~0ull)
+#define RING1_NO_RF	(~0ull)
 
 /* ring1_vcpu.vector where the guest was not entered: at all, or not to the end */
 #define RING1_NO_VECTOR	256
@@ -114,6 +115,8 @@ struct ring1_vcpu {
 	u8 force;			/* instructions to interpret, whatever decide says */
 	bool tlb_stale;			/* translations changed: look again where the tables are */
 
+	u64 rf_rip;			/* where the entry had RF; RING1_NO_RF: it had none */
+
 	/* what the last run left, while RVM_G_SEG is stale */
 	u32 vector, error;
 	u64 cr2, dr6;
@@ -130,6 +133,9 @@ static inline struct ring1_vcpu *to_ring1(struct rvm_vcpu *v)
 {
 	return v->mode_data;
 }
+
+/* Module parameter: as little as possible is interpreted. */
+extern bool ring1_eager;
 
 /* ---- desc.c ---- */
 int ring1_desc_init(struct ring1_vcpu *r);

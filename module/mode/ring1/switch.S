@@ -249,7 +249,8 @@ SYM_INNER_LABEL(ring1_popf, SYM_L_LOCAL)
 1:
 	mov	%eax, %edx
 	and	$R1_VIRTUAL, %eax
-	mov	%eax, R1_VFLAGS(%rsp)
+	andl	$R1_POPF_KEEPS, R1_VFLAGS(%rsp)
+	or	%eax, R1_VFLAGS(%rsp)
 	and	$~R1_VIRTUAL, %edx
 	or	$(R1_IF | 2), %edx
 	mov	%edx, R1_RFLAGS(%rsp)
@@ -258,6 +259,8 @@ SYM_INNER_LABEL(ring1_popf, SYM_L_LOCAL)
 
 SYM_INNER_LABEL(ring1_resume, SYM_L_LOCAL)
 	incl	R1_FAST_COUNT(%rsp)
+	/* The trap set it; the instruction is over (SDM vol. 3 §17.3.1.1). */
+	andl	$~R1_RF, R1_RFLAGS(%rsp)
 	/* An NMI or #MC from here on ends in ring1_leave; before, it was counted.  The
 	 * label stands before the look at the counts, or one that comes right after it
 	 * would wait for whatever ends the guest's run next. */
@@ -315,6 +318,9 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 	wrmsr
 	mov	$__KERNEL_DS, %eax
 	mov	%eax, %ss
+	/* QEMU's TCG adds the base of a DS that a prefix names, in 64-bit code too, and
+	 * with one CPU Linux has that prefix in place of LOCK. */
+	mov	%eax, %ds
 	mov	%rsp, %rdi
 	mov	R1_HOST_RSP(%rdi), %rsp
 	/* CS is still ours, and no selector of the host's own GDT. */

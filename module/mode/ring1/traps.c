@@ -63,6 +63,10 @@ static int ring1_page_fault(struct rvm_vcpu *v)
 		v->stats.view_reads++;
 		return ring1_interpret(v);
 	}
+	/* An access of the CPU's own out of ring 3: the tables that it reads are there, so
+	 * none can fault.  QEMU's TCG pushes for a far CALL this way, past SMAP. */
+	if (v->cpu.cpl == 3 && !(r->error & RVM_PF_U))
+		return ring1_interpret(v);
 	rc = rvm_shadow_fault(v, (u32)r->cr2, r->error, &f);
 	switch (rc) {
 	case RVM_SPF_FIXED:

@@ -271,7 +271,7 @@ void ring1_view_written(struct rvm_vm *vm, u64 gfn)
 	view = view_find(vs, gfn);
 	if (view && !view->given_up) {
 		view_clear(view);
-		untrack = view->given_up = ++view->writes == VIEW_MAX_WRITES;
+		untrack = view->given_up = ++view->writes == VIEW_MAX_WRITES && !ring1_eager;
 	}
 	spin_unlock(&vs->lock);
 	if (untrack)
