@@ -124,6 +124,9 @@ struct rvm_vm {
 	/* Where ring 1 executes views: the physical address of a frame's, or 0 where
 	 * the interpreter has to execute it.  May sleep. */
 	u64 (*code_view)(struct rvm_vcpu *v, u64 gfn);
+	/* The views of these two frames are mapped side by side; ~0: some other.
+	 * mmu_lock held, if only for reading. */
+	void (*views_beside)(struct rvm_vm *vm, u64 left, u64 right);
 
 	/* the last TSC write, so that vCPUs written together agree (msr.c) */
 	spinlock_t tsc_lock;

@@ -125,6 +125,7 @@ enum rvm_shadow_result {
 };
 
 int rvm_shadow_fault(struct rvm_vcpu *v, u64 gla, u32 error, struct rvm_fault *fault);
+u64 rvm_shadow_peek(struct rvm_vcpu *v, u64 gla);
 void rvm_shadow_invlpg(struct rvm_vcpu *v, u64 gla);
 void rvm_shadow_flush(struct rvm_vcpu *v);
 void rvm_shadow_written(struct rvm_vm *vm, u64 gpa, u32 len);
@@ -137,6 +138,7 @@ void rvm_shadow_limit(struct rvm_vm *vm, u64 npages);
 bool rvm_shadow_zap(struct rvm_vm *vm, u64 start, u64 end);
 bool rvm_shadow_wrprotect_mask(struct rvm_vm *vm, u64 gfn, unsigned long mask);
 bool rvm_shadow_young(struct rvm_vm *vm, u64 start, u64 end, bool clear);
+void rvm_shadow_unmap(struct rvm_vm *vm, u64 gfn);
 void rvm_shadow_prune(struct rvm_vm *vm, u64 start, u64 end);
 
 /* Guest memory has been written by the owner's address. */

@@ -959,6 +959,16 @@ bool rvm_shadow_zap(struct rvm_vm *vm, u64 start, u64 end)
 	return flush;
 }
 
+/* No shadow entry maps the frame any more, and no TLB.  No lock held. */
+void rvm_shadow_unmap(struct rvm_vm *vm, u64 gfn)
+{
+	LIST_HEAD(none);
+
+	write_lock(&vm->mmu_lock);
+	shadow_flush(vm, rmap_zap(vm, gfn, gfn + 1), &none);
+	write_unlock(&vm->mmu_lock);
+}
+
 /* Shadow pages of [start, end) go: tables there are, and large pages. */
 void rvm_shadow_prune(struct rvm_vm *vm, u64 start, u64 end)
 {

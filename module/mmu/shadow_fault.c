@@ -255,6 +255,29 @@ static void shadow_prefetch(struct rvm_vcpu *v, const struct shadow_fault *f, st
 }
 
 /*
+ * Views know what is executed at the next page.  Of two that come at once, each looks
+ * after it has set its own entry.
+ */
+static void shadow_tell_beside(struct rvm_vm *vm, struct rvm_spage *sp, u32 i, u64 gfn)
+{
+	u64 pte;
+
+	smp_mb();	/* the entry before its neighbours */
+	if (i) {
+		pte = READ_ONCE(sp->table[i - 1]);
+		if ((pte & SPTE_P) && (pte & SPTE_U))
+			vm->views_beside(vm, spte_gfn(sp, i - 1), gfn);
+	}
+	if (i == 511) {
+		vm->views_beside(vm, gfn, ~0ull);
+	} else {
+		pte = READ_ONCE(sp->table[i + 1]);
+		if ((pte & SPTE_P) && (pte & SPTE_U))
+			vm->views_beside(vm, gfn, spte_gfn(sp, i + 1));
+	}
+}
+
+/*
  * The end of the path.  mmu_lock held, for writing if @excl.  RVM_SPF_FIXED (also: try
  * again), RVM_SPF_EMULATE, SHADOW_SLOW.
  */
@@ -312,6 +335,8 @@ static int shadow_install(struct rvm_vcpu *v, const struct shadow_fault *f, stru
 	}
 	if (!shadow_set_leaf(v, sp, i, old, new, gfn))
 		return excl ? RVM_SPF_FIXED : SHADOW_SLOW;
+	if (f->view)
+		shadow_tell_beside(vm, sp, i, gfn);
 	if (f->level == 1 && f->guest_level == 1)
 		shadow_prefetch(v, f, sp);
 	return RVM_SPF_FIXED;
@@ -472,19 +497,19 @@ static int shadow_map_page(struct rvm_vcpu *v, struct shadow_fault *f)
 	return r;
 }
 
-/*
- * Has the address been found to have no memory behind it, with rights that allow the
- * access?  No walk is needed then.
+/**
+ * rvm_shadow_peek - what the vCPU's tree has for an address at this moment
+ * @v: the vCPU, in its own thread
+ * @gla: canonical
+ *
+ * The entry that the CPU's walk ends with: a leaf, or one that is not present.
  */
-static bool shadow_is_mmio(struct rvm_vcpu *v, u64 gla, u32 acc, u32 error)
+u64 rvm_shadow_peek(struct rvm_vcpu *v, u64 gla)
 {
 	struct rvm_vm *vm = v->vm;
 	struct rvm_spage *sp;
 	u64 pte = 0;
-	u8 rights;
 
-	if ((error & RVM_PF_P) || (acc & (RVM_ACC_FETCH | RVM_ACC_IMPLICIT)))
-		return false;
 	read_lock(&vm->mmu_lock);
 	sp = shadow_roots_current(v) ? shadow_root(rvm_shadow_tree(v), gla) : NULL;
 	for (; sp; sp = spte_page(__va(pte & SPTE_ADDR))) {
@@ -493,10 +518,25 @@ static bool shadow_is_mmio(struct rvm_vcpu *v, u64 gla, u32 acc, u32 error)
 			break;
 	}
 	read_unlock(&vm->mmu_lock);
+	return pte;
+}
+
+/*
+ * Has the address been found to have no memory behind it, with rights that allow the
+ * access?  No walk is needed then.
+ */
+static bool shadow_is_mmio(struct rvm_vcpu *v, u64 gla, u32 acc, u32 error)
+{
+	u64 pte;
+	u8 rights;
+
+	if ((error & RVM_PF_P) || (acc & (RVM_ACC_FETCH | RVM_ACC_IMPLICIT)))
+		return false;
+	pte = rvm_shadow_peek(v, gla);
 	if (!pte || (pte & SPTE_P))
 		return false;
 	rights = pte >> SPTE_MMIO_RIGHTS & (RVM_RIGHT_W | RVM_RIGHT_U | RVM_RIGHT_X);
-	if (pte != shadow_mmio_leaf(vm, rights) || ((acc & RVM_ACC_WRITE) && !(rights & RVM_RIGHT_W)))
+	if (pte != shadow_mmio_leaf(v->vm, rights) || ((acc & RVM_ACC_WRITE) && !(rights & RVM_RIGHT_W)))
 		return false;
 	if (v->cpu.cpl == 3)
 		return rights & RVM_RIGHT_U;

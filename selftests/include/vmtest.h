@@ -144,6 +144,7 @@ static inline struct guest_code guest_for(const struct guest_code prog[3], enum 
 const char *dev_path(void);
 bool dev_is_kvm(void);
 bool dev_is_interp(void);
+bool dev_is_ring1(void);
 int dev_open(void);
 /* The CPU below is QEMU's TCG. */
 bool host_is_tcg(void);

@@ -33,16 +33,29 @@ bool host_is_tcg(void)
 	return b == 0x54474354 && c == 0x43544743 && d == 0x47435447;	/* TCGTCGTCGTCG */
 }
 
-bool dev_is_interp(void)
+/* RINGVM_MODE_*; -1: not one of our devices */
+static int dev_mode(void)
 {
 	struct ringvm_info info;
 	int fd = open(dev_path(), O_RDWR | O_CLOEXEC), r;
 
 	if (fd < 0)
-		return false;
+		return -1;
 	r = ioctl(fd, RINGVM_GET_INFO, &info);
 	close(fd);
-	return !r && (info.mode == RINGVM_MODE_INTERP || info.mode == RINGVM_MODE_RING1);
+	return r ? -1 : (int)info.mode;
+}
+
+bool dev_is_interp(void)
+{
+	int mode = dev_mode();
+
+	return mode == RINGVM_MODE_INTERP || mode == RINGVM_MODE_RING1;
+}
+
+bool dev_is_ring1(void)
+{
+	return dev_mode() == RINGVM_MODE_RING1;
 }
 
 bool dev_is_shadow(void)

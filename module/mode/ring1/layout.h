@@ -48,16 +48,15 @@
 #define R1_DIRECT_MAP	344
 #define R1_TSC_OFFSET	352
 #define R1_FAST_COUNT	360
-#define R1_FAST		368		/* R1_NR_FAST times: linear page, address of kinds */
+#define R1_FLAT_CS	368
 
-#define R1_MET_IN	1392		/* NMIs and #MCs that met the switch: on its way in, */
-#define R1_MET_BACK	1396		/* on the fast path's way back, */
-#define R1_MET_OUT	1400		/* in the gates and on the way out */
+#define R1_MET_IN	372		/* NMIs and #MCs that met the switch: on its way in, */
+#define R1_MET_BACK	376		/* on the fast path's way back, */
+#define R1_MET_OUT	380		/* in the gates and on the way out */
+#define R1_BRIDGE_GDT	384
 
-#define R1_BRIDGE_GDT	1408
-
-#define R1_NR_FAST	64		/* a power of two */
-#define R1_FAST_NONE	1		/* no page begins there */
+/* From a view to the kinds of its instructions */
+#define R1_KINDS	4096
 
 /* What an instruction of a view is that traps (view.c): those the gate itself does */
 #define R1_KIND_CLI	1

@@ -140,12 +140,11 @@ static int ring1_setup(char *why, size_t len)
 	CHECK(direct_map, R1_DIRECT_MAP);
 	CHECK(tsc_offset, R1_TSC_OFFSET);
 	CHECK(fast_count, R1_FAST_COUNT);
-	CHECK(fast, R1_FAST);
+	CHECK(flat_cs, R1_FLAT_CS);
 	CHECK(met_in, R1_MET_IN);
 	CHECK(met_back, R1_MET_BACK);
 	CHECK(met_out, R1_MET_OUT);
 	CHECK(bridge_gdt, R1_BRIDGE_GDT);
-	BUILD_BUG_ON(sizeof(struct ring1_fast) != 16);
 #undef CHECK
 
 	if (!ring1_wanted) {
@@ -223,7 +222,6 @@ static int ring1_vcpu_init(struct rvm_vcpu *v)
 {
 	struct ring1_vcpu *r = kzalloc(sizeof(*r), GFP_KERNEL_ACCOUNT);
 	struct ring1_ctx *ctx;
-	int i;
 
 	v->mode_data = r;
 	if (!r)
@@ -247,8 +245,6 @@ static int ring1_vcpu_init(struct rvm_vcpu *v)
 	};
 	ctx->pfn_mask = PTE_PFN_MASK & ~sme_me_mask;
 	ctx->direct_map = PAGE_OFFSET;
-	for (i = 0; i < R1_NR_FAST; i++)
-		ctx->fast[i].page = R1_FAST_NONE;
 	ctx->guest_cr3 = __sme_pa(r->pgd);
 	if (pgtable_l5_enabled())
 		r->pgd[0] = __sme_pa(r->p4d) | _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED;
@@ -397,6 +393,7 @@ static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 		ctx->fs = v->cpu.seg[RVM_FS].sel;
 		ctx->gs = v->cpu.seg[RVM_GS].sel;
 		ctx->flat_ss = ring1_flat_stack(&v->cpu.seg[RVM_SS]);
+		ctx->flat_cs = !v->cpu.seg[RVM_CS].base;
 	}
 }
 
@@ -565,7 +562,8 @@ static int ring1_prepare(struct rvm_vcpu *v)
 	    (r->ctx->frame.cs != ring1_real_sel(v, RVM_CS) ||
 	     r->ctx->frame.ss != ring1_real_sel(v, RVM_SS)))
 		rvm_need(v, RVM_G_SEG);
-	r->reason = r->force ? RING1_TRAP : ring1_decide(v);
+	r->reason = r->force == RING1_FORCE_VIEW ? RING1_VIEWS :
+		r->force ? RING1_TRAP : ring1_decide(v);
 	if (r->reason == RING1_NATIVE) {
 		err = ring1_desc_prepare(v);
 		if (err < 0)
@@ -595,10 +593,15 @@ static int ring1_prepare(struct rvm_vcpu *v)
 static int ring1_slice(struct rvm_vcpu *v)
 {
 	struct ring1_vcpu *r = to_ring1(v);
+	enum rvm_insn_watch watch = RVM_WATCH_IRQ;
 	u32 budget = RING1_BUDGET;
 
 	ring1_count(v, r->reason);
 	switch (r->reason) {
+	case RING1_VIEWS:
+		/* It would trap at each instruction, IF or not. */
+		watch = RVM_WATCH_NONE;
+		break;
 	case RING1_TRAP:
 	case RING1_EVENT:
 		budget = RING1_BUDGET_TRAP;
@@ -616,25 +619,15 @@ static int ring1_slice(struct rvm_vcpu *v)
 	/* Long mode is not left by surprise. */
 	if (ring1_eager && r->reason != RING1_LONG)
 		budget = 1;
-	r->force = 0;
+	r->force = RING1_FORCE_NONE;
 	/* The instruction that sets IF ends the slice. */
-	return rvm_soft_slice(v, budget, RVM_WATCH_IRQ);
-}
-
-/* Which view a linear page has is a translation too. */
-static void ring1_forget_pages(struct ring1_vcpu *r)
-{
-	int i;
-
-	for (i = 0; i < R1_NR_FAST; i++)
-		r->ctx->fast[i].page = R1_FAST_NONE;
+	return rvm_soft_slice(v, budget, watch);
 }
 
 static void ring1_flush_tlb(struct rvm_vcpu *v)
 {
 	/* Every entry loads CR3 and so leaves nothing in the CPU's own TLB. */
 	to_ring1(v)->tlb_stale = true;
-	ring1_forget_pages(to_ring1(v));
 	rvm_insn_flush(&v->insn);
 }
 

@@ -34,7 +34,7 @@ enum ring1_reason {
 	RING1_BITS16,		/* 16-bit kernel code, or any 16-bit stack */
 	RING1_SEG,		/* a hidden descriptor differs from its table's */
 	RING1_DR,		/* breakpoints are armed */
-	RING1_VIEWS,		/* the kernel has no views: the CPU lacks SMAP */
+	RING1_VIEWS,		/* the kernel has no view here: too much is written, or no SMAP */
 	RING1_NR_REASONS,
 };
 
@@ -64,10 +64,7 @@ struct ring1_ctx {
 	u32 vflags, window, flat_ss, sti_rip;
 	u64 *top;
 	u64 pfn_mask, direct_map, tsc_offset, fast_count;
-	struct ring1_fast {
-		u64 page;
-		const u8 *kinds;
-	} fast[R1_NR_FAST];
+	u32 flat_cs;
 	u32 met_in, met_back, met_out;
 	struct desc_ptr bridge_gdt __aligned(8);
 };
@@ -99,6 +96,12 @@ struct ring1_shadow {
 #define RING1_NO_VECTOR	256
 #define RING1_ABORTED	257
 
+enum ring1_force {
+	RING1_FORCE_NONE,
+	RING1_FORCE_TRAP,		/* the instruction that trapped */
+	RING1_FORCE_VIEW,		/* code that has no view */
+};
+
 struct ring1_vcpu {
 	struct ring1_ctx *ctx;
 	u64 *pgd;			/* host's upper half over the guest's tree */
@@ -107,12 +110,10 @@ struct ring1_vcpu {
 	u64 *load_gdt, *run_gdt;	/* for ring 1: on the way in, and after it */
 	u64 *bridge_gdt;		/* the host's and ours, while the IDT changes */
 
-	/* the views behind ctx->fast */
-	struct ring1_view *fast_view[R1_NR_FAST];
 	bool views;			/* there are any: the CPU has SMAP */
 
 	enum ring1_reason reason;	/* of the slice to come */
-	u8 force;			/* instructions to interpret, whatever decide says */
+	enum ring1_force force;		/* interpret, whatever decide says */
 	bool tlb_stale;			/* translations changed: look again where the tables are */
 
 	u64 rf_rip;			/* where the entry had RF; RING1_NO_RF: it had none */
@@ -153,19 +154,29 @@ bool ring1_desc_written(struct rvm_vcpu *v, u64 gpa);
  * struct ring1_view - what ring 1 executes in place of a guest page
  * @node: in the VM's table
  * @gfn: the guest's frame
- * @page: HLT, but for what was copied
- * @kinds: R1_KIND_* of the instructions that have one, by their first byte
+ * @page: HLT, but for what was copied; its page_private() leads back here
+ * @kinds: R1_KIND_* of the instructions that have one, by their first byte; the page
+ *   after @page
  * @known: bytes at which an instruction begins that was looked at
  * @writes: to the guest's page, since it is watched
  * @given_up: too many of them: it is not watched, and nothing is copied
  * @missed: how often it was wanted meanwhile; @tries: how often it was given up
  * @reading: the guest's page is being read, and was not written since
+ * @mode: RVM_DEC_*, as it was decoded
+ * @next, @cross: the instruction that begins at @cross ends in that page; or NULL
+ * @previous, @tail: an instruction of that page ends here and has so many bytes here
+ * @lost: how often that had to be undone, because the pages were mapped otherwise
+ *
+ * All but @gfn, @page and @kinds under the lock of the table.
  */
 struct ring1_view {
 	struct hlist_node node;
 	u64 gfn;
 	u8 *page, *kinds;
 	u32 writes, missed, tries;
+	u32 mode;
+	struct ring1_view *next, *previous;
+	u32 cross, tail, lost;
 	bool given_up;
 	bool reading;
 	DECLARE_BITMAP(known, PAGE_SIZE);
@@ -174,9 +185,9 @@ struct ring1_view {
 int ring1_vm_init(struct rvm_vm *vm);
 void ring1_vm_destroy(struct rvm_vm *vm);
 struct ring1_view *ring1_view(struct rvm_vcpu *v, u64 gfn);
-bool ring1_has_view(struct rvm_vm *vm, u64 gfn);
+struct ring1_view *ring1_view_at(struct rvm_vcpu *v, u32 gla);
 void ring1_views_clear(struct rvm_vm *vm);
-void ring1_view_written(struct rvm_vm *vm, u64 gfn);
+void ring1_view_written(struct rvm_vm *vm, u64 gpa, u32 len);
 bool ring1_view_discover(struct rvm_vcpu *v, struct ring1_view *view, u32 off);
 
 /* ---- decide.c ---- */

@@ -24,6 +24,43 @@
 #include "layout.h"
 #include "../../compat/asm.h"
 
+/*
+ * The shadow entry for linear ECX, by the tables that the CPU itself uses: RSI, which is
+ * at RDI, and in RDX the mask of an offset in its page.  They are good until interrupts
+ * come on: whoever takes one away waits for this CPU.
+ */
+.macro RING1_WALK
+	mov	R1_TOP(%rsp), %rsi
+	mov	%ecx, %edx
+	shr	$30, %edx
+	mov	(%rsi, %rdx, 8), %rsi
+	test	$1, %sil
+	jz	ring1_leave
+	and	R1_PFN_MASK(%rsp), %rsi
+	add	R1_DIRECT_MAP(%rsp), %rsi
+	mov	%ecx, %edx
+	shr	$21, %edx
+	and	$511, %edx
+	lea	(%rsi, %rdx, 8), %rdi
+	mov	(%rdi), %rsi
+	mov	$0x1fffff, %edx
+	test	$1, %sil
+	jz	ring1_leave
+	test	$0x80, %sil
+	jnz	2f
+	and	R1_PFN_MASK(%rsp), %rsi
+	add	R1_DIRECT_MAP(%rsp), %rsi
+	mov	%ecx, %edx
+	shr	$12, %edx
+	and	$511, %edx
+	lea	(%rsi, %rdx, 8), %rdi
+	mov	(%rdi), %rsi
+	mov	$0xfff, %edx
+	test	$1, %sil
+	jz	ring1_leave
+2:
+.endm
+
 .section .noinstr.text, "ax"
 
 /* void ring1_switch(struct ring1_frame *frame); interrupts off, DR7 of no harm */
@@ -112,18 +149,17 @@ SYM_INNER_LABEL(ring1_trap, SYM_L_LOCAL)
 	jne	ring1_leave
 	testb	$2, R1_CS(%rsp)
 	jnz	ring1_leave
-	mov	R1_RIP(%rsp), %eax
-	mov	%eax, %ecx
-	mov	%eax, %edx
-	and	$0xfffff000, %ecx
-	shr	$12, %edx
-	and	$(R1_NR_FAST - 1), %edx
-	shl	$4, %edx
-	cmp	R1_FAST(%rsp, %rdx), %rcx
-	jne	ring1_leave
-	mov	R1_FAST + 8(%rsp, %rdx), %rsi
-	and	$0xfff, %eax
-	movzbl	(%rsi, %rax), %eax
+	cmpl	$0, R1_FLAT_CS(%rsp)
+	je	ring1_leave
+	mov	R1_RIP(%rsp), %ecx
+	RING1_WALK
+	/* Only a view can be executed; a user page is one. */
+	test	$4, %sil
+	jz	ring1_leave
+	and	R1_PFN_MASK(%rsp), %rsi
+	add	R1_DIRECT_MAP(%rsp), %rsi
+	and	$0xfff, %ecx
+	movzbl	R1_KINDS(%rsi, %rcx), %eax
 	cmp	$R1_KIND_CLI, %eax
 	je	ring1_cli
 	cmp	$R1_KIND_STI, %eax
@@ -166,9 +202,7 @@ SYM_INNER_LABEL(ring1_sti, SYM_L_LOCAL)
 	jmp	ring1_resume
 
 /*
- * The stack slot at linear ECX: its place in the direct map into RDI, by the shadow
- * entries that the CPU itself would use.  They are good until interrupts come on:
- * whoever takes one away waits for this CPU.  Uses RDX, RSI.
+ * The stack slot at linear ECX: its place in the direct map into RDI.  Uses RDX, RSI.
  */
 .macro RING1_STACK_SLOT write
 	cmpl	$0, R1_FLAT_SS(%rsp)
@@ -177,35 +211,7 @@ SYM_INNER_LABEL(ring1_sti, SYM_L_LOCAL)
 	and	$0xfff, %edx
 	cmp	$0xffc, %edx
 	ja	ring1_leave
-	mov	R1_TOP(%rsp), %rsi
-	mov	%ecx, %edx
-	shr	$30, %edx
-	mov	(%rsi, %rdx, 8), %rsi
-	test	$1, %sil
-	jz	ring1_leave
-	and	R1_PFN_MASK(%rsp), %rsi
-	add	R1_DIRECT_MAP(%rsp), %rsi
-	mov	%ecx, %edx
-	shr	$21, %edx
-	and	$511, %edx
-	lea	(%rsi, %rdx, 8), %rdi
-	mov	(%rdi), %rsi
-	mov	$0x1fffff, %edx
-	test	$1, %sil
-	jz	ring1_leave
-	test	$0x80, %sil
-	jnz	2f
-	and	R1_PFN_MASK(%rsp), %rsi
-	add	R1_DIRECT_MAP(%rsp), %rsi
-	mov	%ecx, %edx
-	shr	$12, %edx
-	and	$511, %edx
-	lea	(%rsi, %rdx, 8), %rdi
-	mov	(%rdi), %rsi
-	mov	$0xfff, %edx
-	test	$1, %sil
-	jz	ring1_leave
-2:
+	RING1_WALK
 	/* a view */
 	test	$4, %sil
 	jnz	ring1_leave

@@ -12,7 +12,7 @@
 
 static int ring1_interpret(struct rvm_vcpu *v)
 {
-	to_ring1(v)->force = 1;
+	to_ring1(v)->force = RING1_FORCE_TRAP;
 	return 1;
 }
 
@@ -24,26 +24,18 @@ static int ring1_view_trap(struct rvm_vcpu *v)
 {
 	struct ring1_vcpu *r = to_ring1(v);
 	struct ring1_view *view;
-	struct rvm_fault f;
-	u64 gpa, page;
-	u32 i;
 
-	if (v->cpu.cpl || !r->views)
+	if (v->cpu.cpl || !r->views || !r->ctx->flat_cs)
 		return ring1_interpret(v);
-	page = (u32)v->cpu.rip & PAGE_MASK;
-	i = page >> PAGE_SHIFT & (R1_NR_FAST - 1);
-	if (r->ctx->fast[i].page != page) {
-		rvm_need(v, RVM_G_SEG);
-		if (v->cpu.seg[RVM_CS].base ||
-		    rvm_walk(v, v->cpu.rip, RVM_ACC_FETCH, &gpa, &f))
-			return ring1_interpret(v);
-		view = ring1_view(v, gpa >> PAGE_SHIFT);
-		if (!view)
-			return ring1_interpret(v);
-		r->fast_view[i] = view;
-		r->ctx->fast[i] = (struct ring1_fast) { .page = page, .kinds = view->kinds };
+	view = ring1_view_at(v, v->cpu.rip);
+	/* It has been unmapped since. */
+	if (!view)
+		return 1;
+	if (unlikely(READ_ONCE(view->given_up)) && !ring1_view(v, view->gfn)) {
+		r->force = RING1_FORCE_VIEW;
+		return 1;
 	}
-	if (ring1_view_discover(v, r->fast_view[i], offset_in_page(v->cpu.rip))) {
+	if (ring1_view_discover(v, view, offset_in_page(v->cpu.rip))) {
 		v->stats.view_found++;
 		return 1;
 	}
@@ -75,7 +67,9 @@ static int ring1_page_fault(struct rvm_vcpu *v)
 		rvm_queue_exception(v, &f);
 		return 1;
 	case RVM_SPF_EMULATE:
-		return ring1_interpret(v);
+		r->force = !v->cpu.cpl && (r->error & RVM_PF_I) ? RING1_FORCE_VIEW :
+			RING1_FORCE_TRAP;
+		return 1;
 	default:
 		return rc;
 	}

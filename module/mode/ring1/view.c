@@ -22,24 +22,35 @@
  * The guest's page is write-protected while it has a view (rvm_track_gfn()): a write
  * to it is interpreted, and clears the view.
  *
+ * An instruction that crosses into the next page is copied into two views, as long as
+ * these two pages follow each other (view_cross()).
+ *
  * What is left: code that jumps into the middle of an instruction that also runs
  * from its start, and finds one of the instructions above there, executes it.
  */
 #include "ring1.h"
 #include "../../mmu/mmu.h"
+#include "../../mmu/walk.h"
 #include "../../insn/decode.h"
 
 #include <linux/hashtable.h>
+#include <asm/mem_encrypt.h>
 
 #define VIEW_HLT	0xf4
 
 /*
  * Writes to a page, after which its code is left to the interpreter: it is data by now,
- * or has data beside it.  And how often that code is come upon before there is a view
- * again; twice as often each time.
+ * or has data beside it.  Code that is found in between counts against so many of them.
+ * And how often that code is come upon before there is a view again; twice as often
+ * each time.
  */
-#define VIEW_MAX_WRITES	32
+#define VIEW_MAX_WRITES	128
+#define VIEW_FOUND	4
 #define VIEW_PATIENCE	8
+
+/* How often an instruction that crosses into the next page loses the end of it, because
+ * there is another next page. */
+#define VIEW_MAX_LOST	4
 
 /* Views of a VM: 32 MiB of kernel code. */
 #define VIEW_MAX	8192
@@ -97,6 +108,7 @@ struct ring1_views {
 
 static void ring1_track_written(struct rvm_vm *vm, u64 gpa, u32 len);
 static u64 ring1_code_view(struct rvm_vcpu *v, u64 gfn);
+static void ring1_views_beside(struct rvm_vm *vm, u64 left, u64 right);
 
 int ring1_vm_init(struct rvm_vm *vm)
 {
@@ -111,13 +123,16 @@ int ring1_vm_init(struct rvm_vm *vm)
 	/* Without SMAP a view could be read (decide.c). */
 	if (boot_cpu_has(X86_FEATURE_SMAP))
 		vm->code_view = ring1_code_view;
+	vm->views_beside = ring1_views_beside;
 	return 0;
 }
 
 static void view_free(struct ring1_view *view)
 {
-	free_page((unsigned long)view->page);
-	free_page((unsigned long)view->kinds);
+	if (view->page) {
+		set_page_private(virt_to_page(view->page), 0);
+		free_pages((unsigned long)view->page, 1);
+	}
 	kfree(view);
 }
 
@@ -146,8 +161,77 @@ static struct ring1_view *view_find(struct ring1_views *vs, u64 gfn)
 	return NULL;
 }
 
+static void view_uncross(struct ring1_view *view);
+
+/*
+ * What is known of bytes [from, to) of the guest's page no longer holds, nor does what
+ * is known of instructions that have a byte there.  Of those all bytes become HLT, for
+ * an instruction may now begin at any of them; so what shares one with them goes too.
+ */
+static void view_forget(struct ring1_view *view, u32 from, u32 to)
+{
+	struct rvm_decoded d;
+	u32 i, end;
+
+	if (from < view->tail)
+		view_uncross(view->previous);
+again:
+	if (view->next && to > view->cross) {
+		view_uncross(view);
+		to = PAGE_SIZE;
+	}
+	for (i = from < RVM_INSN_MAX ? 0 : from - RVM_INSN_MAX; i < to; i++) {
+		if (!test_bit(i, view->known))
+			continue;
+		end = i + 1;
+		if (view->page[i] != VIEW_HLT &&
+		    rvm_insn_decode(view->page + i, PAGE_SIZE - i, view->mode, &d) == RVM_DECODE_OK)
+			end = i + d.len;
+		if (i < from && end <= from) {
+			if (view->page[i] == VIEW_HLT) {
+				/* The interpreter's, of whatever length. */
+				__clear_bit(i, view->known);
+				view->kinds[i] = 0;
+			}
+			continue;
+		}
+		if (i >= from && end <= to)
+			continue;
+		from = min(from, i);
+		to = max(to, end);
+		goto again;
+	}
+	/* The first bytes first, for a CPU may be about to execute them. */
+	for (i = from; i < to; i++)
+		if (test_bit(i, view->known))
+			WRITE_ONCE(view->page[i], VIEW_HLT);
+	smp_wmb();
+	memset(view->page + from, VIEW_HLT, to - from);
+	memset(view->kinds + from, 0, to - from);
+	bitmap_clear(view->known, from, to - from);
+}
+
+/* The instruction that crosses into the next page is in neither view any more. */
+static void view_uncross(struct ring1_view *view)
+{
+	struct ring1_view *next = view->next;
+
+	if (!next)
+		return;
+	view->next = NULL;
+	WRITE_ONCE(view->page[view->cross], VIEW_HLT);
+	smp_wmb();
+	memset(next->page, VIEW_HLT, next->tail);
+	next->previous = NULL;
+	next->tail = 0;
+	view_forget(view, view->cross, PAGE_SIZE);
+}
+
 static void view_clear(struct ring1_view *view)
 {
+	view_uncross(view);
+	if (view->previous)
+		view_uncross(view->previous);
 	memset(view->page, VIEW_HLT, PAGE_SIZE);
 	bitmap_zero(view->known, PAGE_SIZE);
 	memset(view->kinds, 0, PAGE_SIZE);
@@ -161,12 +245,13 @@ static struct ring1_view *view_alloc(u64 gfn)
 	if (!view)
 		return NULL;
 	view->gfn = gfn;
-	view->page = (u8 *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	view->kinds = (u8 *)__get_free_page(GFP_KERNEL_ACCOUNT);
-	if (!view->page || !view->kinds) {
+	view->page = (u8 *)__get_free_pages(GFP_KERNEL_ACCOUNT, 1);
+	if (!view->page) {
 		view_free(view);
 		return NULL;
 	}
+	view->kinds = view->page + R1_KINDS;
+	set_page_private(virt_to_page(view->page), (unsigned long)view);
 	view_clear(view);
 	return view;
 }
@@ -242,40 +327,50 @@ struct ring1_view *ring1_view(struct rvm_vcpu *v, u64 gfn)
 	return view;
 }
 
-bool ring1_has_view(struct rvm_vm *vm, u64 gfn)
+/**
+ * ring1_view_at - the view that ring 1 executes at an address
+ * @v: the vCPU, in its own thread
+ * @gla: the linear address
+ *
+ * By what the shadow tables have for it at this moment; NULL: no view.
+ */
+struct ring1_view *ring1_view_at(struct rvm_vcpu *v, u32 gla)
 {
-	struct ring1_views *vs = vm->mode_data;
-	bool has;
+	u64 pte = rvm_shadow_peek(v, gla);
 
-	spin_lock(&vs->lock);
-	has = view_find(vs, gfn);
-	spin_unlock(&vs->lock);
-	return has;
+	if (!(pte & RVM_PTE_P) || !(pte & RVM_PTE_U))
+		return NULL;
+	return (struct ring1_view *)page_private(pfn_to_page((pte & PTE_PFN_MASK & ~sme_me_mask) >> PAGE_SHIFT));
 }
 
 /**
  * ring1_view_written - the guest's page has changed
  * @vm: the VM; any context that may take its locks
- * @gfn: the frame
+ * @gpa: from where; @len: how many bytes, within a page
  *
  * HLT in place of whatever a CPU may be executing there at this moment.
  */
-void ring1_view_written(struct rvm_vm *vm, u64 gfn)
+void ring1_view_written(struct rvm_vm *vm, u64 gpa, u32 len)
 {
 	struct ring1_views *vs = vm->mode_data;
+	u32 from = offset_in_page(gpa);
 	struct ring1_view *view;
-
 	bool untrack = false;
 
 	spin_lock(&vs->lock);
-	view = view_find(vs, gfn);
+	view = view_find(vs, gpa >> PAGE_SHIFT);
 	if (view && !view->given_up) {
-		view_clear(view);
-		untrack = view->given_up = ++view->writes == VIEW_MAX_WRITES && !ring1_eager;
+		view_forget(view, from, from + len);
+		view->reading = false;
+		if (++view->writes >= VIEW_MAX_WRITES && !ring1_eager) {
+			view_clear(view);
+			view->given_up = true;
+			untrack = true;
+		}
 	}
 	spin_unlock(&vs->lock);
 	if (untrack)
-		rvm_untrack_gfn(vm, gfn);
+		rvm_untrack_gfn(vm, gpa >> PAGE_SHIFT);
 }
 
 /* Nothing is known of any page any more. */
@@ -376,13 +471,20 @@ static void view_walk(struct ring1_view *view, const u8 *code, u32 off, u32 mode
 	u16 todo[VIEW_BRANCHES];
 	u32 n = 0, steps;
 	struct rvm_decoded d;
+	int rc;
 
+	view->mode = mode;
 	for (steps = 0; steps < VIEW_STEPS; steps++) {
 		if (off >= PAGE_SIZE || test_bit(off, view->known))
 			goto next;
+		rc = rvm_insn_decode(code + off, PAGE_SIZE - off, mode, &d);
+		/* It crosses the page's end: view_cross(), when it comes to be executed. */
+		if (rc == RVM_DECODE_MORE)
+			goto next;
+		if (off < view->tail)
+			view_uncross(view->previous);
 		__set_bit(off, view->known);
-		/* What crosses the page's end stays with the interpreter. */
-		if (rvm_insn_decode(code + off, PAGE_SIZE - off, mode, &d) != RVM_DECODE_OK) {
+		if (rc != RVM_DECODE_OK) {
 			view_keep(view, code, off, mode);
 			goto next;
 		}
@@ -411,6 +513,78 @@ next:
 	}
 }
 
+/*
+ * The instruction at @off ends in the next page, of whose frame the view gets its last
+ * bytes.  That is right only while the two frames are neighbours wherever this one is
+ * mapped: it is unmapped everywhere, and ring1_views_beside() looks as it comes back.
+ * Where it cannot be done the interpreter executes it, here and everywhere.
+ */
+static bool view_cross(struct rvm_vcpu *v, struct ring1_view *view, u32 off)
+{
+	struct ring1_views *vs = v->vm->mode_data;
+	u32 linear = ((u32)v->cpu.rip & PAGE_MASK) + PAGE_SIZE, n = PAGE_SIZE - off, i;
+	u8 bytes[2 * RVM_INSN_MAX];
+	struct ring1_view *next;
+	struct rvm_decoded d;
+	struct rvm_fault f;
+	bool ok;
+	u64 gpa;
+
+	/* The neighbour of a table's last entry is in another table. */
+	if (!(linear >> PAGE_SHIFT & 511) || view->lost >= VIEW_MAX_LOST) {
+		spin_lock(&vs->lock);
+		__set_bit(off, view->known);
+		spin_unlock(&vs->lock);
+		return false;
+	}
+	if (rvm_walk(v, linear, RVM_ACC_FETCH, &gpa, &f))
+		return false;
+	next = ring1_view(v, gpa >> PAGE_SHIFT);
+	if (!next)
+		return false;
+
+	spin_lock(&vs->lock);
+	ok = next != view && !view->next && !next->previous && !view->given_up &&
+		!next->given_up && !test_bit(off, view->known);
+	if (ok) {
+		view->next = next;
+		view->cross = off;
+		next->previous = view;
+		view->reading = next->reading = true;
+	} else {
+		__set_bit(off, view->known);
+	}
+	spin_unlock(&vs->lock);
+	if (!ok)
+		return false;
+	rvm_shadow_unmap(v->vm, view->gfn);
+	ok = !rvm_gpa_read(v->vm, (view->gfn << PAGE_SHIFT) + off, bytes, n) &&
+		!rvm_gpa_read(v->vm, next->gfn << PAGE_SHIFT, bytes + n, RVM_INSN_MAX);
+
+	spin_lock(&vs->lock);
+	if (view->next != next || !view->reading || !next->reading) {
+		/* Somebody wrote, or it was mapped elsewhere: once more. */
+		if (view->next == next)
+			view_uncross(view);
+		spin_unlock(&vs->lock);
+		return false;
+	}
+	ok = ok && rvm_insn_decode(bytes, n + RVM_INSN_MAX, view->mode, &d) == RVM_DECODE_OK &&
+		d.len > n && view_harmless(&d) && !view_covers_kept(view, off, n);
+	for (i = n; ok && i < d.len; i++)
+		ok = !test_bit(i - n, next->known);
+	if (ok) {
+		next->tail = d.len - n;
+		memcpy(next->page, bytes + n, next->tail);
+		view_copy(view, off, bytes, n);
+	} else {
+		view_uncross(view);
+	}
+	__set_bit(off, view->known);
+	spin_unlock(&vs->lock);
+	return ok;
+}
+
 /**
  * ring1_view_discover - HLT of a view was executed
  * @v: the vCPU, in its own thread; may sleep
@@ -424,10 +598,10 @@ bool ring1_view_discover(struct rvm_vcpu *v, struct ring1_view *view, u32 off)
 {
 	struct ring1_views *vs = v->vm->mode_data;
 	u32 mode = rvm_insn_mode(&v->insn);
+	bool ok, crosses = false;
 	u8 *code;
-	bool ok;
 
-	if (test_bit(off, view->known))
+	if (test_bit(off, view->known) || view->given_up)
 		return false;
 	/* Only flat 32-bit code: in it an offset in the page is one in the segment. */
 	if ((mode & RVM_DEC_SIZE) != RVM_DEC_32)
@@ -441,12 +615,16 @@ bool ring1_view_discover(struct rvm_vcpu *v, struct ring1_view *view, u32 off)
 	ok = !rvm_gpa_read(v->vm, view->gfn << PAGE_SHIFT, code, PAGE_SIZE);
 	spin_lock(&vs->lock);
 	/* A write in between has cleared the flag: what was read may be old. */
-	if (ok && view->reading && !view->given_up)
+	if (ok && view->reading && !view->given_up) {
 		view_walk(view, code, off, mode);
+		crosses = !test_bit(off, view->known);
+	}
 	ok = view->page[off] != VIEW_HLT;
+	if (ok)
+		view->writes -= min_t(u32, view->writes, VIEW_FOUND);
 	spin_unlock(&vs->lock);
 	free_page((unsigned long)code);
-	return ok;
+	return ok || (crosses && view_cross(v, view, off));
 }
 
 /* ---- what the shadow MMU asks and tells ------------------------------------------ */
@@ -458,12 +636,30 @@ static u64 ring1_code_view(struct rvm_vcpu *v, u64 gfn)
 	return view ? __sme_pa(view->page) : 0;
 }
 
+/*
+ * Both are executed now, one at the page after the other's; either may be none.  With
+ * mmu_lock held.
+ */
+static void ring1_views_beside(struct rvm_vm *vm, u64 left, u64 right)
+{
+	struct ring1_views *vs = vm->mode_data;
+	struct ring1_view *view;
+
+	spin_lock(&vs->lock);
+	view = view_find(vs, left);
+	if (view && view->next && view->next->gfn != right) {
+		view_uncross(view);
+		view->lost++;
+	}
+	spin_unlock(&vs->lock);
+}
+
 static void ring1_track_written(struct rvm_vm *vm, u64 gpa, u32 len)
 {
 	struct rvm_vcpu *v;
 	unsigned long i;
 
-	ring1_view_written(vm, gpa >> PAGE_SHIFT);
+	ring1_view_written(vm, gpa, len);
 	/* Another vCPU that runs natively loads segments from what it has. */
 	xa_for_each(&vm->vcpus, i, v)
 		if (ring1_desc_written(v, gpa))
