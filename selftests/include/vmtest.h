@@ -143,6 +143,7 @@ static inline struct guest_code guest_for(const struct guest_code prog[3], enum 
 /* The device under test: $RINGVM_DEV, or /dev/ringvm. */
 const char *dev_path(void);
 bool dev_is_kvm(void);
+/* All that is not run natively is interpreted there: interp and ring1. */
 bool dev_is_interp(void);
 bool dev_is_ring1(void);
 int dev_open(void);

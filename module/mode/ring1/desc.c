@@ -8,7 +8,8 @@
  *
  * For ring 3 there are copies in which
  * - nothing but code and data is present, and nothing that ring 1 or 2 own;
- * - DPL 0 is 1, which is as far out of ring 3's reach;
+ * - DPL 0 is 1, which is as far out of ring 3's reach; conforming code keeps its own, for
+ *   whoever goes there stays in ring 3;
  * - Accessed is set, so that the CPU never writes.  A descriptor whose own bit is
  *   clear is absent: the interpreter loads it, and sets the bit for the guest.
  * Absent means not present: loading it traps, and the interpreter finds out what the
@@ -38,6 +39,11 @@
 #define DESC_P		(1ull << 47)
 #define DESC_L		(1ull << 53)
 
+static bool desc_conforming(u64 d)
+{
+	return (d & (DESC_CODE | DESC_CONFORMING)) == (DESC_CODE | DESC_CONFORMING);
+}
+
 /* The guest's descriptor as ring 3 may see it, or 0. */
 static u64 desc_shadow(u64 d)
 {
@@ -45,6 +51,11 @@ static u64 desc_shadow(u64 d)
 
 	if (!(d & DESC_S) || !(d & DESC_P) || !(d & DESC_A))
 		return 0;
+	/* The bit means nothing for data, and LAR shows it. */
+	if (!(d & DESC_CODE))
+		return dpl == 3 ? d : dpl ? 0 : d | 1ull << DESC_DPL_SHIFT;
+	if (desc_conforming(d))
+		return d & ~DESC_L;
 	if (dpl == 1 || dpl == 2)
 		return 0;
 	if (!dpl)
@@ -67,7 +78,7 @@ static void seg_of_desc(struct rvm_seg *s, u16 sel, u64 d)
 	u32 limit = (d & 0xffff) | (d >> 32 & 0xf0000);
 	u32 dpl = (d & DESC_DPL) >> DESC_DPL_SHIFT;
 
-	if (dpl == 1)
+	if (dpl == 1 && !desc_conforming(d))
 		d &= ~DESC_DPL;
 	s->sel = sel;
 	s->base = (d >> 16 & 0xffffff) | (d >> 32 & 0xff000000);
@@ -343,8 +354,7 @@ static bool user_seg_matches(struct rvm_vcpu *v, enum rvm_sreg n)
 		return false;
 	/* IRET to ring 3 takes away data segments of more privilege (SDM vol. 2, IRET);
 	 * what put one there all the same, the interpreter may go on with. */
-	return n == RVM_CS || (d & DESC_DPL) == DESC_DPL ||
-		(d & (DESC_CODE | DESC_CONFORMING)) == (DESC_CODE | DESC_CONFORMING);
+	return n == RVM_CS || (d & DESC_DPL) == DESC_DPL || desc_conforming(d);
 }
 
 static bool user_segs_match(struct rvm_vcpu *v)

@@ -281,7 +281,8 @@ static void ring1_load(struct rvm_vcpu *v, int cpu)
  * - RSP0, and the I/O bitmap, which would let the guest reach the thread's ports;
  * - SYSENTER, which goes to ring 0 whatever its gate is: with a null CS it is #GP
  *   (SDM vol. 2, SYSENTER);
- * - SYSCALL, #UD with EFER.SCE clear.
+ * - SYSCALL, #UD with EFER.SCE clear;
+ * - TSC_AUX, which RDTSCP and RDPID show, in any ring (SDM vol. 2, RDPID).
  */
 static void ring1_take_host(struct ring1_vcpu *r)
 {
@@ -296,6 +297,8 @@ static void ring1_take_host(struct ring1_vcpu *r)
 	rvm_tss_take(&r->host_tss, &r->ctx->frame + 1);
 	wrmsrl(MSR_EFER, r->host_efer & ~EFER_SCE);
 	wrmsrl(MSR_IA32_SYSENTER_CS, 0);
+	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
+		wrmsrl(MSR_TSC_AUX, r->tsc_aux);
 }
 
 static void ring1_put(struct rvm_vcpu *v)
@@ -306,6 +309,8 @@ static void ring1_put(struct rvm_vcpu *v)
 	if (!r->dirty_host)
 		return;
 	r->dirty_host = false;
+	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
+		wrmsrl(MSR_TSC_AUX, vdso_encode_cpunode(raw_smp_processor_id(), numa_node_id()));
 	wrmsrl(MSR_IA32_SYSENTER_CS, r->host_sysenter_cs);
 	wrmsrl(MSR_EFER, r->host_efer);
 	rvm_tss_give_back(&r->host_tss);
@@ -465,6 +470,10 @@ static void ring1_enter(struct rvm_vcpu *v)
 	if (unlikely(v->soft.deliver))
 		return;
 
+	if (unlikely(r->tsc_aux != v->cpu.tsc_aux)) {
+		ring1_put(v);
+		r->tsc_aux = v->cpu.tsc_aux;
+	}
 	if (unlikely(!r->dirty_host))
 		ring1_take_host(r);
 	ctx->host_cr3 = __read_cr3();

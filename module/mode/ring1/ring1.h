@@ -125,6 +125,7 @@ struct ring1_vcpu {
 	/* the host's, while @dirty_host: from the first entry after load until put */
 	bool dirty_host;
 	u64 host_efer, host_sysenter_cs;
+	u64 tsc_aux;			/* the guest's, as the CPU has it meanwhile */
 	u64 host_fs_base;
 	struct rvm_tss host_tss;
 	u16 host_ds, host_es, host_fs, host_gs;

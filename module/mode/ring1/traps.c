@@ -50,6 +50,9 @@ static int ring1_page_fault(struct rvm_vcpu *v)
 	int rc;
 
 	v->stats.exit_pf++;
+	/* An access that wraps around at 4 GiB; some CPUs go on above. */
+	if (unlikely(r->cr2 >> 32))
+		return ring1_interpret(v);
 	/* In the kernel's tree a present page that may not be read is a view. */
 	if (!v->cpu.cpl && r->views && (r->error & (RVM_PF_P | RVM_PF_W | RVM_PF_I)) == RVM_PF_P) {
 		v->stats.view_reads++;
@@ -75,11 +78,17 @@ static int ring1_page_fault(struct rvm_vcpu *v)
 	}
 }
 
+/* DR6: clear where the host wants to know of locked accesses to two cache lines (SDM
+ * vol. 3 §17.3.1.6). */
+#define RING1_DR6_BUS_LOCK	BIT(11)
+
 static int ring1_debug(struct rvm_vcpu *v)
 {
 	/* Breakpoints are never armed in the guest: a single step of ring 3, or INT1,
 	 * which leaves DR6 alone. */
 	v->stats.exit_exception++;
+	if (!(to_ring1(v)->dr6 & (RING1_DR6_BUS_LOCK | RVM_DR6_BS)))
+		return 1;
 	rvm_queue_db(v, to_ring1(v)->dr6 & RVM_DR6_BS);
 	return 1;
 }
@@ -93,6 +102,13 @@ static int ring1_reflect(struct rvm_vcpu *v, bool has_error)
 	v->stats.exit_exception++;
 	rvm_queue_exception(v, &f);
 	return 1;
+}
+
+/* Does the guest have alignment checks?  If not, it is the host who objects to a locked
+ * access to two cache lines (SDM vol. 3 §8.1.2.3). */
+static bool ring1_checks_alignment(const struct rvm_cpu *c)
+{
+	return c->cpl == 3 && (c->cr0 & RVM_CR0_AM) && (c->rflags & RVM_FL_AC);
 }
 
 int ring1_handle(struct rvm_vcpu *v)
@@ -127,6 +143,8 @@ int ring1_handle(struct rvm_vcpu *v)
 	case RVM_XM:
 		return ring1_reflect(v, false);
 	case RVM_AC:
+		if (!ring1_checks_alignment(&v->cpu))
+			return ring1_interpret(v);
 		return ring1_reflect(v, true);
 	case RVM_GP:
 		v->stats.exit_gp++;

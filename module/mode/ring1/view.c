@@ -84,13 +84,15 @@ static const bool harmless[RVM_NR_OPS] = {
 static bool view_harmless(const struct rvm_decoded *d)
 {
 	switch (d->op) {
+	/*
+	 * Of CS and SS the RPL is 1 where the guest's is 0.  Loads of the others trap in
+	 * any case, but for a null selector and those of our CS and SS (desc.c), which
+	 * the guest must not find to be good.
+	 */
 	case RVM_OP_MOV_FROM_SREG:
-	case RVM_OP_PUSH_SREG:
-	case RVM_OP_MOV_TO_SREG:
-	case RVM_OP_POP_SREG: {
+	case RVM_OP_PUSH_SREG: {
 		u8 reg = d->opnd[d->op == RVM_OP_MOV_FROM_SREG ? 1 : 0].reg;
 
-		/* Their RPL is 1 where the guest's is 0. */
 		return reg != RVM_CS && reg != RVM_SS;
 	}
 	default:
