@@ -266,7 +266,7 @@ static void met(void)
 	ASSERT_OK(ioctl(storm, STORM_STOP));
 	end_guest(&r, &kinds[1]);
 	if (!stat_value(r.v->fd, "native"))
-		SKIP("not the ring1 mode");
+		SKIP("kernel code does not run natively here");
 	EXPECT_EQ(seen, KTAP_COUNT(names));
 }
 

@@ -40,7 +40,7 @@ struct storm_status {
 
 /* A CPU's state, of the caller's thread where it is a thread's. */
 #define STORM_WORDS(X)							\
-	X(gdtr_base) X(gdtr_limit) X(gdt) X(idtr_base) X(idtr_limit) X(idt)	\
+	X(gdtr_base) X(gdtr_limit) X(gdt) X(kernel_gdt) X(idtr_base) X(idtr_limit) X(idt)	\
 	X(ldtr) X(tr) X(rsp0) X(rsp1) X(ist1) X(ist2) X(ist3) X(ist4)	\
 	X(ist5) X(ist6) X(ist7) X(io_bitmap)				\
 	X(cr0) X(cr3) X(root) X(cr4) X(cr8) X(xcr0)			\

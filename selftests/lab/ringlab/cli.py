@@ -26,6 +26,10 @@ def _host_arguments(parser):
                            "interpreted guest much time")
     host.add_argument("--la57", action=argparse.BooleanOptionalAction, default=False,
                       help="five-level page tables (default: no)")
+    host.add_argument("--model", default="max", metavar="NAME",
+                      help="another of QEMU's CPU models, such as Haswell-noTSX")
+    host.add_argument("--features", default="", metavar="WORDS",
+                      help="CPU features, in QEMU's words: --features=-umip,-smep")
     host.add_argument("--cpus", type=int, default=1, choices=(1, 2))
     host.add_argument("--mem", default="2G", help="memory (default: 2G)")
     host.add_argument("--append", default="", metavar="WORDS",
@@ -42,6 +46,7 @@ def _host_arguments(parser):
 
 def _options(args):
     return HostOptions(machine=args.machine, svm=args.svm, la57=args.la57, smap=args.smap,
+                       model=args.model, features=args.features,
                        cpus=args.cpus, mem=args.mem, append=args.append, modules=args.modules,
                        params=args.params).check()
 

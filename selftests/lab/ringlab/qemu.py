@@ -24,6 +24,8 @@ class HostOptions:
     cpus: int = 1
     la57: bool = False		# five-level page tables
     smap: bool = True		# STAC and CLAC, which cost an emulator much
+    model: str = "max"		# QEMU's name of the CPU
+    features: str = ""		# more of its words: -umip,-smep
     append: str = ""		# added to the host's kernel command line
     modules: str = "ringvm"	# ringvm, kvm-amd, both or none
     params: str = ""		# parameters of ringvm.ko
@@ -39,6 +41,11 @@ class HostOptions:
             raise LabError(f"machine: {self.machine!r} is none of qemu, {', '.join(bochs.MODELS)}")
         if self.machine != "qemu" and (self.la57 or self.modules in ("kvm-amd", "both")):
             raise LabError("Bochs has no LA57, and Debian's KVM is not taken along")
+        if self.model != "max" and (self.la57 or not self.svm or not self.smap):
+            raise LabError(f"--la57, --no-svm and --no-smap are about the model max; {self.model} "
+                           "has what it has, and --features changes it")
+        if self.machine != "qemu" and (self.model != "max" or self.features):
+            raise LabError("Bochs has models of its own: --machine names them")
         if self.la57 and not self.svm:
             raise LabError("the emulator breaks the host's userland with LA57 and no SVM: "
                            "choose one of --la57 and --no-svm")
@@ -46,13 +53,13 @@ class HostOptions:
 
     def cpu(self):
         """QEMU's -cpu word."""
-        word = "max"
-        if not self.la57:
-            word += ",la57=off"
-        if not self.svm:
-            word += ",-svm"
-        if not self.smap:
-            word += ",-smap"
+        word = self.model
+        if self.model == "max":
+            word += "" if self.la57 else ",la57=off"
+            word += "" if self.svm else ",-svm"
+            word += "" if self.smap else ",-smap"
+        if self.features:
+            word += "," + self.features
         if KERNEL:
             word += ",-cx16"	# its flags are wrong in QEMU 7.2; kernels from 6.5 on use them
         return word
@@ -62,7 +69,9 @@ class HostOptions:
         if self.machine != "qemu":
             return f"{self.machine}, {self.cpus} CPU{'s' * (self.cpus > 1)}, modules: {self.modules}{', ' + self.append if self.append else ''}"
         return (f"{self.cpus} CPU{'s' * (self.cpus > 1)}, {'SVM' if self.svm else 'no SVM'}"
-                f"{', LA57' if self.la57 else ''}{'' if self.smap else ', no SMAP'}, modules: {self.modules}"
+                f"{', LA57' if self.la57 else ''}{'' if self.smap else ', no SMAP'}"
+                f"{'' if self.model == 'max' else ', ' + self.model}"
+                f"{', ' + self.features if self.features else ''}, modules: {self.modules}"
                 f"{', ' + self.append if self.append else ''}")
 
 
