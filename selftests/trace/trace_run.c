@@ -3,8 +3,8 @@
  * Runs a trace image on $RINGVM_DEV, without a BIOS: loaded at IMAGE, started
  * there in real mode.  What the guest writes to the debug port is the output.
  * Ports answer as those of a PC, as far as the cases use them.  $TRACE_LEAVE_OUT
- * is a mask of groups that do not run.  With a second
- * argument "intel" CPUID says that the CPU is Intel's, which a mode that does
+ * is a mask of groups that do not run, $TRACE_COUNTED a counter that must not be 0 in
+ * the end.  With a second argument "intel" CPUID says that the CPU is Intel's, which a mode that does
  * all in software then is.
  */
 #include <fcntl.h>
@@ -86,6 +86,43 @@ static bool port(struct vcpu *v)
 	return true;
 }
 
+/* How the mode ran it: counters that are not 0 (KVM API §4.133), as a comment; and
+ * $TRACE_COUNTED is one of them. */
+static void show_counters(struct vcpu *v)
+{
+	struct kvm_stats_header h;
+	struct kvm_stats_desc *d;
+	uint64_t value;
+	uint32_t i;
+	const char *wanted = getenv("TRACE_COUNTED");
+	bool counted = !wanted || !*wanted;
+	int fd = ioctl(v->fd, KVM_GET_STATS_FD, NULL);
+
+	if (fd < 0) {
+		ASSERT(counted);
+		return;
+	}
+	ASSERT_EQ(read(fd, &h, sizeof(h)), sizeof(h));
+	d = calloc(1, sizeof(*d) + h.name_size);
+	ASSERT(d);
+	printf("# counters:");
+	for (i = 0; i < h.num_desc; i++) {
+		ASSERT_EQ(pread(fd, d, sizeof(*d) + h.name_size,
+				h.desc_offset + i * (sizeof(*d) + h.name_size)),
+			  sizeof(*d) + h.name_size);
+		ASSERT_EQ(pread(fd, &value, 8, h.data_offset + d->offset), 8);
+		if (!value)
+			continue;
+		printf(" %s=%llu", d->name, (unsigned long long)value);
+		counted |= wanted && !strcmp(d->name, wanted);
+	}
+	printf("\n");
+	if (!counted)
+		FAIL("%s is 0", wanted);
+	free(d);
+	close(fd);
+}
+
 static const char *image;
 static bool intel;
 
@@ -126,8 +163,10 @@ static void run_image(void)
 			FAIL("KVM_RUN: %s", strerror(-rc));
 		switch (v->run->exit_reason) {
 		case KVM_EXIT_IO:
-			if (!port(v))
+			if (!port(v)) {
+				show_counters(v);
 				return;
+			}
 			break;
 		case KVM_EXIT_MMIO:
 			memset(v->run->mmio.data, 0xff, sizeof(v->run->mmio.data));

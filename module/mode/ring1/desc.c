@@ -7,13 +7,15 @@
  * wall behind which the host stands.
  *
  * For ring 3 there are copies in which
- * - nothing but code and data is present, and nothing that ring 1 or 2 own;
+ * - there is nothing but code and data, and nothing that ring 1 or 2 own;
  * - DPL 0 is 1, which is as far out of ring 3's reach; conforming code keeps its own, for
  *   whoever goes there stays in ring 3;
- * - Accessed is set, so that the CPU never writes.  A descriptor whose own bit is
- *   clear is absent: the interpreter loads it, and sets the bit for the guest.
- * Absent means not present: loading it traps, and the interpreter finds out what the
- * guest's table really says.  A trip through ring 3 begins by loading every segment
+ * - L of code is clear.
+ * What is not there cannot be loaded: that traps, and the interpreter finds out what the
+ * guest's table really says.  LAR and its like do not trap; to them what ring 3 has no
+ * right to look at is the same as nothing.  The copies are read-only to the CPU: where it
+ * would set Accessed it faults, and the interpreter sets the bit in the guest's table.
+ * A trip through ring 3 begins by loading every segment
  * register from the copies, so one whose hidden descriptor differs from its table's
  * cannot make it (user_segs_match()).  For all others table and hidden descriptor
  * agree, and because the guest's tables are write-protected (rvm_track_gfn()) they
@@ -49,7 +51,7 @@ static u64 desc_shadow(u64 d)
 {
 	u32 dpl = (d & DESC_DPL) >> DESC_DPL_SHIFT;
 
-	if (!(d & DESC_S) || !(d & DESC_P) || !(d & DESC_A))
+	if (!(d & DESC_S))
 		return 0;
 	/* The bit means nothing for data, and LAR shows it. */
 	if (!(d & DESC_CODE))
@@ -58,9 +60,7 @@ static u64 desc_shadow(u64 d)
 		return d & ~DESC_L;
 	if (dpl == 1 || dpl == 2)
 		return 0;
-	if (!dpl)
-		d |= 1ull << DESC_DPL_SHIFT;
-	return d & ~DESC_L;
+	return dpl ? d : d | 1ull << DESC_DPL_SHIFT;
 }
 
 /* What a descriptor looks like from which the CPU would have loaded @s. */
@@ -80,6 +80,7 @@ static void seg_of_desc(struct rvm_seg *s, u16 sel, u64 d)
 
 	if (dpl == 1 && !desc_conforming(d))
 		d &= ~DESC_DPL;
+	d |= DESC_A;
 	s->sel = sel;
 	s->base = (d >> 16 & 0xffffff) | (d >> 32 & 0xff000000);
 	s->attr = (d >> 40 & 0xff) | (d >> 52 & 0xf) << 8;
@@ -106,9 +107,22 @@ static void desc_set_ldt(u64 *gdt, const u64 *ldt, s32 limit)
 	gdt[R1_SEL_LDT / 8 + 1] = base >> 32;
 }
 
+#define DESC_TABLE_PAGES	((R1_GDT_LIMIT + 1) / PAGE_SIZE)
+
 static u64 *desc_alloc(void)
 {
 	return __vmalloc(R1_GDT_LIMIT + 1, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
+}
+
+/* The same table, read-only; or NULL. */
+static u64 *desc_alias(const u64 *desc)
+{
+	struct page *pages[DESC_TABLE_PAGES];
+	u32 i;
+
+	for (i = 0; i < DESC_TABLE_PAGES; i++)
+		pages[i] = vmalloc_to_page((const u8 *)desc + i * PAGE_SIZE);
+	return vmap(pages, DESC_TABLE_PAGES, VM_MAP, PAGE_KERNEL_RO);
 }
 
 int ring1_desc_init(struct ring1_vcpu *r)
@@ -123,6 +137,9 @@ int ring1_desc_init(struct ring1_vcpu *r)
 			s->gpa[i] = RING1_NO_GPA;
 		s->desc = desc_alloc();
 		if (!s->desc)
+			return -ENOMEM;
+		s->seen = desc_alias(s->desc);
+		if (!s->seen)
 			return -ENOMEM;
 	}
 	r->load_gdt = desc_alloc();
@@ -141,8 +158,10 @@ void ring1_desc_free(struct ring1_vcpu *r)
 {
 	int t;
 
-	for (t = 0; t < RING1_NR_TABLES; t++)
+	for (t = 0; t < RING1_NR_TABLES; t++) {
+		vunmap(r->table[t].seen);
 		vfree(r->table[t].desc);
+	}
 	vfree(r->load_gdt);
 	vfree(r->run_gdt);
 	vfree(r->bridge_gdt);
@@ -295,7 +314,7 @@ static int desc_sync(struct rvm_vcpu *v)
 		return err;
 	r->tlb_stale = false;
 	r->ctx->guest_ldt = has_ldt ? R1_SEL_LDT : 0;
-	desc_set_ldt(r->table[RING1_GDT].desc, ldt->desc, ldt->limit);
+	desc_set_ldt(r->table[RING1_GDT].desc, ldt->seen, ldt->limit);
 	return 0;
 }
 
@@ -436,7 +455,7 @@ int ring1_desc_prepare(struct rvm_vcpu *v)
 	err = desc_sync(v);
 	if (err)
 		return err;
-	ctx->guest_gdt.address = (unsigned long)r->table[RING1_GDT].desc;
+	ctx->guest_gdt.address = (unsigned long)r->table[RING1_GDT].seen;
 	ctx->run_gdt.address = ctx->guest_gdt.address;
 	return user_segs_match(v);
 }

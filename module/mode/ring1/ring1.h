@@ -79,13 +79,14 @@ enum ring1_table { RING1_GDT, RING1_LDT, RING1_NR_TABLES };
  * @base, @limit: of the guest's table as shadowed; limit -1: none
  * @gpa: where its pages are in guest-physical memory; RING1_NO_GPA: nowhere
  * @desc: 64 KiB, what ring 3 sees
+ * @seen: the same memory, read-only, as the CPU is given it
  * @valid: up to date with the guest's memory
  */
 struct ring1_shadow {
 	u64 base;
 	s32 limit;
 	u64 gpa[RING1_TABLE_PAGES];
-	u64 *desc;
+	u64 *desc, *seen;
 	bool valid;
 };
 

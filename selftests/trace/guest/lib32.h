@@ -135,8 +135,17 @@ static void known_state(void)
 			 :: "m"(gdtr), "m"(idtr), "r"(0), "r"(SEL_TSS) : "memory");
 }
 
+/* User code has IF set, as all there is: ring1 runs no other natively.  No interrupt
+ * comes, but what is at work while it is clear is asked for by cases of their own. */
+static void user_flags(int n)
+{
+	if (n == 3)
+		in.fl |= FL_IF;
+}
+
 void ring(int n)
 {
+	user_flags(n);
 	in.cs = SEL_C(n) | n;
 	in.ss = in.ds = in.es = in.fs = in.gs = SEL_D(n) | n;
 	in.ip = M_CODE;
@@ -160,6 +169,7 @@ void v86(void)
 
 void pm16(int n)
 {
+	user_flags(n);
 	in.cs = SEL_C16(n) | n;
 	in.ss = in.ds = in.es = in.fs = in.gs = SEL_D16(n) | n;
 	in.ip = 0;
