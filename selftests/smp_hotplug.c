@@ -6,7 +6,8 @@
 
 #include "vmtest.h"
 
-GUEST(loop, 64, "1: incl (%rbx)\ncmpb $0, (%rdi)\nje 1b\nhlt\n");
+/* 32 bits, which every mode runs its own way. */
+GUEST(loop, 32, "1: incl (%ebx)\ncmpb $0, (%edi)\nje 1b\nhlt\n");
 
 struct runner {
 	struct vcpu *v;
@@ -68,7 +69,7 @@ static void off_and_on(void)
 		SKIP("one CPU only");
 	if (access("/sys/devices/system/cpu/cpu1/online", W_OK))
 		SKIP("no hotplug of CPU 1");
-	r.v = guest_start(MODE_LONG, loop);
+	r.v = guest_start(MODE_PG32, loop);
 	r.word = (uint32_t *)(r.v->vm->mem + 0x40000);
 	r.v->regs.rbx = 0x40000;
 	r.v->regs.rdi = G_DATA;
@@ -83,7 +84,7 @@ static void off_and_on(void)
 		EXPECT(goes_on(&r));
 		/* A VM made meanwhile runs as well. */
 		{
-			struct vcpu *v = vcpu_new(r.v->vm, i + 1, MODE_LONG);
+			struct vcpu *v = vcpu_new(r.v->vm, i + 1, MODE_PG32);
 
 			v->run->immediate_exit = 1;
 			EXPECT_EQ(vcpu_run(v), -EINTR);
@@ -96,7 +97,7 @@ static void off_and_on(void)
 		struct runner s = { 0 };
 		pthread_t u;
 
-		s.v = guest_start(MODE_LONG, loop);
+		s.v = guest_start(MODE_PG32, loop);
 		s.word = (uint32_t *)(s.v->vm->mem + 0x40000);
 		s.v->regs.rbx = 0x40000;
 		s.v->regs.rdi = G_DATA;

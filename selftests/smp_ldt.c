@@ -15,7 +15,8 @@
 #define LATER	600		/* one that needs a larger table, and so a new one */
 #define LIMIT	0x6666u
 
-GUEST(loop, 64, "1: incl (%rbx)\ncmpb $0, (%rdi)\nje 1b\nhlt\n");
+/* 32 bits, which every mode runs its own way. */
+GUEST(loop, 32, "1: incl (%ebx)\ncmpb $0, (%edi)\nje 1b\nhlt\n");
 
 static struct vcpu *v;
 static volatile uint32_t *word;
@@ -72,7 +73,7 @@ static void replaced_while_running(void)
 		SKIP("one CPU");
 	if (set_ldt(FIRST, 0x1111))
 		SKIP("this kernel has no modify_ldt()");
-	v = guest_start(MODE_LONG, loop);
+	v = guest_start(MODE_PG32, loop);
 	v->regs.rdi = G_DATA;
 	v->regs.rbx = G_DATA + 0x100;
 	set_regs(v);

@@ -13,7 +13,7 @@ TEST_GEN_PROGS += client_killed smp_hotplug smp_ldt smp_threads module_unload
 TEST_GEN_PROGS += attack_segments attack_traps
 TEST_GEN_PROGS += fuzz_guest fuzz_ioctl
 # Built and installed, not run as a test.
-TEST_GEN_PROGS_EXTENDED += bench_guest host_storm host_state
+TEST_GEN_PROGS_EXTENDED += bench_guest host_storm host_state host_duties
 
 TEST_LIB_SRCS := lib/vmtest.c lib/modes.c
 TEST_LIB_HDRS := include/ktap.h include/vmtest.h storm/storm.h
