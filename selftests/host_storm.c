@@ -5,6 +5,9 @@
  * whose registers are its own, and the guests compute what they would have without.
  * COUNT: of each kind, divided among the kinds of guests; default 2000.
  *
+ * host_storm -- COMMAND...: the same while the command runs, to its end.  Exit status: the
+ * command's if that is not 0, else 1 if something was lost.
+ *
  * Out of the storm's sight one would be lost in the world switch: guests that do little
  * but trap make the storm meet it, and ringvm's counters say that it did.
  */
@@ -12,6 +15,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "storm/storm.h"
 #include "vmtest.h"
@@ -186,6 +190,19 @@ static void start(int kind, int to, int cpus, uint64_t count)
 	ASSERT_OK(ioctl(storm, STORM_START, &run));
 }
 
+/* What a storm that is over must have come to. */
+static void judge(struct storm_status s)
+{
+	ktap_diag("%s to CPU %u: sent %llu, received %llu", storm_name[s.kind], s.to, s.sent,
+		  s.received);
+	EXPECT(s.sent);
+	EXPECT_EQ(s.received, s.sent);
+	EXPECT_EQ(s.extra, 0);
+	if (s.bad)
+		KTAP_FAIL_("%llu handlers found %s changed", s.bad,
+			   s.bad_word < STORM_NR_WORDS ? word_name[s.bad_word] : "?");
+}
+
 /* All received, or nothing at all received for a long time. */
 static void wait_storms(int first_kind, int nr_kinds, int cpus, uint64_t count)
 {
@@ -205,16 +222,8 @@ static void wait_storms(int first_kind, int nr_kinds, int cpus, uint64_t count)
 
 	for (to = 0; to < cpus; to++)
 		for (kind = first_kind; kind < nr_kinds; kind++) {
-			struct storm_status s = status(kind, to);
-
-			ktap_diag("%s to CPU %d: sent %llu, received %llu", storm_name[kind], to,
-				  s.sent, s.received);
-			EXPECT_EQ(s.sent, count);
-			EXPECT_EQ(s.received, count);
-			EXPECT_EQ(s.extra, 0);
-			if (s.bad)
-				KTAP_FAIL_("%llu handlers found %s changed", s.bad,
-					   s.bad_word < STORM_NR_WORDS ? word_name[s.bad_word] : "?");
+			EXPECT_EQ(status(kind, to).sent, count);
+			judge(status(kind, to));
 		}
 }
 
@@ -277,6 +286,46 @@ static void case_user(void)	{ storms(3); }
 static void case_trips(void)	{ storms(4); }
 static void case_vectors(void)	{ storms(5); }
 
+/* ---- beside a command ----------------------------------------------------------- */
+
+static bool all_received(void *arg)
+{
+	int to, kind;
+
+	for (to = 0; to < *(int *)arg; to++)
+		for (kind = 0; kind < STORM_KINDS; kind++)
+			if (status(kind, to).sent != status(kind, to).received)
+				return false;
+	return true;
+}
+
+static char **command;
+static int command_status;
+
+static void beside(void)
+{
+	int cpus = sysconf(_SC_NPROCESSORS_ONLN) > 1 ? 2 : 1, cpu, kind;
+	int kinds_here = cpus > 1 ? STORM_KINDS : 1, w;
+	pid_t pid;
+
+	for (cpu = 0; cpu < cpus; cpu++)
+		for (kind = 0; kind < kinds_here; kind++)
+			start(kind, cpu, cpus, ~0ull);
+	pid = fork();
+	ASSERT(pid >= 0);
+	if (!pid) {
+		execvp(command[0], command);
+		_exit(127);
+	}
+	ASSERT_EQ(waitpid(pid, &w, 0), pid);
+	command_status = WIFEXITED(w) ? WEXITSTATUS(w) : 128 + WTERMSIG(w);
+	ASSERT_OK(ioctl(storm, STORM_STOP));
+	EXPECT(wait_for(all_received, &cpus, 30000));
+	for (cpu = 0; cpu < cpus; cpu++)
+		for (kind = 0; kind < kinds_here; kind++)
+			judge(status(kind, cpu));
+}
+
 int main(int argc, char **argv)
 {
 	static const struct ktap_case cases[] = {
@@ -285,7 +334,9 @@ int main(int argc, char **argv)
 		{ "met", met },
 	};
 
-	if (argc > 1)
+	if (argc > 2 && !strcmp(argv[1], "--"))
+		command = argv + 2;
+	else if (argc > 1)
 		total = strtoull(argv[1], NULL, 0);
 	vmtest_init();
 	make_kinds();
@@ -293,5 +344,13 @@ int main(int argc, char **argv)
 	if (storm < 0)
 		ktap_skip_all("no /dev/ringvm-storm: insmod ringvm_storm.ko first");
 	ktap.deadline = 120 + total / 100;
+	if (command) {
+		static const struct ktap_case one[] = { { "beside", beside } };
+		int r;
+
+		ktap.deadline = 3600;
+		r = ktap_run(one, 1);
+		return command_status ? command_status : r;
+	}
 	return ktap_run(cases, KTAP_COUNT(cases));
 }

@@ -335,8 +335,11 @@ static void storm_stop(void)
 		for (kind = 0; kind < STORM_KINDS; kind++) {
 			struct storm *s = per_cpu_ptr(&storms[kind], cpu);
 
-			if (s->used)
-				hrtimer_cancel(&s->timer);
+			/* a timer that was armed and is not to come was not sent */
+			if (s->used && hrtimer_cancel(&s->timer) && kind == STORM_TIMER) {
+				s->sent--;
+				s->waiting = false;
+			}
 		}
 	/* behind what they sent last */
 	on_each_cpu(storm_nothing, NULL, 1);
