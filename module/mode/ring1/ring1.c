@@ -299,6 +299,13 @@ static void ring1_take_host(struct ring1_vcpu *r)
 	wrmsrl(MSR_IA32_SYSENTER_CS, 0);
 	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
 		wrmsrl(MSR_TSC_AUX, r->tsc_aux);
+	/* CPUID outside ring 0 is #GP, and so the interpreter's (SDM vol. 4, MSR 140h); the
+	 * host's kernel, in ring 0, goes on using it. */
+	if (boot_cpu_has(X86_FEATURE_CPUID_FAULT)) {
+		rdmsrl(MSR_MISC_FEATURES_ENABLES, r->host_misc_features);
+		wrmsrl(MSR_MISC_FEATURES_ENABLES,
+		       r->host_misc_features | MSR_MISC_FEATURES_ENABLES_CPUID_FAULT);
+	}
 }
 
 static void ring1_put(struct rvm_vcpu *v)
@@ -311,6 +318,8 @@ static void ring1_put(struct rvm_vcpu *v)
 	r->dirty_host = false;
 	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
 		wrmsrl(MSR_TSC_AUX, vdso_encode_cpunode(raw_smp_processor_id(), numa_node_id()));
+	if (boot_cpu_has(X86_FEATURE_CPUID_FAULT))
+		wrmsrl(MSR_MISC_FEATURES_ENABLES, r->host_misc_features);
 	wrmsrl(MSR_IA32_SYSENTER_CS, r->host_sysenter_cs);
 	wrmsrl(MSR_EFER, r->host_efer);
 	rvm_tss_give_back(&r->host_tss);
