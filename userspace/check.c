@@ -40,7 +40,7 @@ static void print_machine(const struct facts *f)
 static void print_text(const struct facts *f, const struct verdict *v)
 {
 	enum mode_id best = check_best(v);
-	unsigned int id;
+	unsigned int id, i;
 
 	print_machine(f);
 	putchar('\n');
@@ -49,6 +49,8 @@ static void print_text(const struct facts *f, const struct verdict *v)
 		       v[id].works ? "works" : "does not work", v[id].reason);
 		if (*v[id].advice)
 			printf("        to do: %s\n", v[id].advice);
+		for (i = 0; i < CHECK_NOTES && v[id].notes[i]; i++)
+			printf("        note: %s\n", v[id].notes[i]);
 	}
 	printf("\nbest mode of ringvm here: %s\n",
 	       best == MODE_COUNT ? "none" : mode_names[best]);
@@ -88,7 +90,8 @@ static cJSON *json_machine(const struct facts *f)
 
 static cJSON *json_mode(enum mode_id id, const struct verdict *v)
 {
-	cJSON *m = cJSON_CreateObject();
+	cJSON *m = cJSON_CreateObject(), *notes;
+	unsigned int i;
 
 	cJSON_AddStringToObject(m, "name", mode_names[id]);
 	cJSON_AddStringToObject(m, "node", mode_nodes[id]);
@@ -98,6 +101,9 @@ static cJSON *json_mode(enum mode_id id, const struct verdict *v)
 		cJSON_AddStringToObject(m, "advice", v->advice);
 	else
 		cJSON_AddNullToObject(m, "advice");
+	notes = cJSON_AddArrayToObject(m, "notes");
+	for (i = 0; i < CHECK_NOTES && v->notes[i]; i++)
+		cJSON_AddItemToArray(notes, cJSON_CreateString(v->notes[i]));
 	return m;
 }
 

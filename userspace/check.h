@@ -9,10 +9,13 @@
 #include "facts.h"
 #include "opts.h"
 
+#define CHECK_NOTES	4
+
 struct verdict {
 	bool works;
 	char reason[320];
 	char advice[320];	/* empty if there is nothing to do */
+	const char *notes[CHECK_NOTES];	/* what is less than perfect here; NULLs behind */
 };
 
 /* What the facts say about one mode. */

@@ -17,6 +17,7 @@
 #include "facts.h"
 
 #define MODES_PARAMETER	"/sys/module/ringvm/parameters/modes"
+#define CPUINFO		"/proc/cpuinfo"
 #define LOCKDOWN	"/sys/kernel/security/lockdown"
 #define SIG_ENFORCE	"/sys/module/module/parameters/sig_enforce"
 #define SECURE_BOOT	"/sys/firmware/efi/efivars/" \
@@ -144,6 +145,48 @@ static void gather_cpu(struct facts *f)
 	}
 }
 
+void facts_parse_flags(const char *line, struct facts *f)
+{
+	const struct {
+		const char *word;
+		bool *flag;
+	} known[] = {
+		{ "smap", &f->cpu_smap }, { "umip", &f->cpu_umip },
+		{ "cpuid_fault", &f->cpu_cpuid_fault }, { "fred", &f->cpu_fred },
+	};
+	const char *at = strchr(line, ':');
+	size_t len;
+	unsigned int i;
+
+	if (strncmp(line, "flags", 5) || !at)
+		return;
+	for (at++; *at; at += len) {
+		at += strspn(at, " \t\n");
+		len = strcspn(at, " \t\n");
+		for (i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+			if (strlen(known[i].word) == len && !strncmp(at, known[i].word, len))
+				*known[i].flag = true;
+	}
+}
+
+/* The first CPU stands for all. */
+static void gather_flags(struct facts *f)
+{
+	FILE *info = fopen(CPUINFO, "re");
+	char *line = NULL;
+	size_t room = 0;
+
+	if (!info)
+		return;
+	while (getline(&line, &room, info) > 0) {
+		facts_parse_flags(line, f);
+		if (!strncmp(line, "flags", 5))
+			break;
+	}
+	free(line);
+	fclose(info);
+}
+
 /* The module's place does not matter, that depmod knows it does. */
 static bool is_installed(const char *kernel)
 {
@@ -203,6 +246,7 @@ void facts_gather(struct facts *f)
 
 	memset(f, 0, sizeof(*f));
 	gather_cpu(f);
+	gather_flags(f);
 	gather_kernel(f);
 	if (read_small(MODES_PARAMETER, text, sizeof(text)) > 0)
 		facts_parse_modes(text, f);

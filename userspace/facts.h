@@ -40,6 +40,8 @@ struct facts {
 	enum module_word words[MODE_COUNT];
 	char reasons[MODE_COUNT][256];	/* behind WORD_NO */
 	bool cpu_svm, cpu_vmx, cpu_hypervisor, cpu_long_mode;
+	/* What the kernel makes use of, as /proc/cpuinfo has it. */
+	bool cpu_smap, cpu_umip, cpu_cpuid_fault, cpu_fred;
 	bool module_loaded, module_installed;
 	bool modules_signed_only;
 	bool kvm_amd, kvm_intel;	/* loaded */
@@ -56,5 +58,8 @@ void facts_gather(struct facts *f);
  * "NAME: no: reason".  Lines that are neither are passed over.
  */
 void facts_parse_modes(const char *text, struct facts *f);
+
+/* The words of a line "flags : ..." of /proc/cpuinfo; any other line is passed over. */
+void facts_parse_flags(const char *line, struct facts *f);
 
 #endif

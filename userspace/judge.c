@@ -85,6 +85,9 @@ static void judge_refused(const struct facts *f, enum mode_id id,
 	else if (id == MODE_VMX && f->kvm_intel)
 		snprintf(v->advice, sizeof(v->advice),
 			 "if kvm_intel holds the hardware: end its guests, then: modprobe -r kvm_intel && modprobe -r ringvm && modprobe ringvm");
+	else if (id == MODE_RING1 && f->cpu_fred)
+		snprintf(v->advice, sizeof(v->advice),
+			 "boot the kernel with fred=off");
 	else if (!cpu_has(f, id, &cpu))
 		snprintf(v->advice, sizeof(v->advice), "%s", cpu.advice);
 	else
@@ -136,11 +139,28 @@ static void judge_kvm(const struct facts *f, struct verdict *v)
 		    f->cpu_svm ? "modprobe kvm_amd" : "modprobe kvm_intel");
 }
 
+/* What this processor does not let ring1 do, or hide from its guests (docs/ring1.md). */
+static void note_ring1(const struct facts *f, struct verdict *v)
+{
+	unsigned int n = 0;
+
+	if (f->cpu_fred)
+		v->notes[n++] = "FRED: under it rings 1 and 2 do not exist; a kernel that uses it must be booted with fred=off";
+	if (!f->cpu_smap)
+		v->notes[n++] = "no SMAP: the guest's kernel is interpreted, and only its user code runs natively";
+	if (!f->cpu_cpuid_fault)
+		v->notes[n++] = "no CPUID faulting: the guest's user code sees this processor's CPUID";
+	if (!f->cpu_umip)
+		v->notes[n++] = "no UMIP: SGDT, SIDT, SLDT, STR and SMSW in the guest's user code show what this machine's kernel has";
+}
+
 void check_judge(const struct facts *f, enum mode_id id, struct verdict *v)
 {
 	const struct node_fact *n = &f->nodes[id];
 
 	memset(v, 0, sizeof(*v));
+	if (id == MODE_RING1)
+		note_ring1(f, v);
 	if (n->opened && n->api_version == API_VERSION) {
 		v->works = true;
 		snprintf(v->reason, sizeof(v->reason), "%s",

@@ -5,7 +5,7 @@
  * Reading order: main.c (subcommands), opts.c (the command line), run.c (from
  * files to a machine), boot/ (kernel image, memory layout, entry state), vm.c
  * (the ABI), machine.c (the run loop), devices/, io.c and term.c (the
- * console), stats.c; check.c is a program of its own.
+ * console), stats.c; check.c and stat.c are programs of their own.
  */
 #include <stdio.h>
 #include <string.h>
@@ -14,20 +14,23 @@
 #include "diag.h"
 #include "opts.h"
 #include "run.h"
+#include "stat.h"
 
 #define VERSION "0.1"
 
 static const char usage_text[] =
 "usage: ringvm run --kernel FILE [OPTION]...\n"
+"       ringvm stat [--interval SEC] [--count N] [--all]\n"
 "       ringvm check [--json]\n"
 "       ringvm --help | --version\n"
 "\n"
 "run    boots a Linux kernel (bzImage) in a virtual machine, its serial\n"
 "       console on this terminal; Ctrl-A x ends it\n"
+"stat   prints the counters of the virtual machines that run on this machine\n"
 "check  says which modes work on this machine, why others do not, and what\n"
 "       to do about it\n"
 "\n"
-"\"ringvm run --help\" and \"ringvm check --help\" say more, ringvm(1) says all.\n";
+"\"ringvm run --help\" and its like say more, ringvm(1) says all.\n";
 
 static const char run_text[] =
 "usage: ringvm run --kernel FILE [OPTION]...\n"
@@ -50,6 +53,17 @@ static const char run_text[] =
 "\n"
 "Exit status: 0 power-off, 1 set-up failed, 2 wrong usage, 3 reset,\n"
 "4 triple fault, 5 internal error, 6 time limit, 7 Ctrl-A x.\n";
+
+static const char stat_text[] =
+"usage: ringvm stat [--interval SEC] [--count N] [--all]\n"
+"\n"
+"  --interval SEC  again every so many seconds, until killed, with the growth\n"
+"                  of each counter since the last time\n"
+"  --count N       so many times\n"
+"  --all           those that are 0, too\n"
+"  --help          this text\n"
+"\n"
+"Exit status: 0, 1 the counters cannot be read, 2 wrong usage.\n";
 
 static const char check_text[] =
 "usage: ringvm check [--json]\n"
@@ -98,12 +112,26 @@ static int main_check(int argc, char **argv)
 	return cmd_check(&opts);
 }
 
+static int main_stat(int argc, char **argv)
+{
+	struct stat_opts opts;
+	struct diag d;
+
+	if (parse_stat(argc, argv, &opts, &d))
+		return usage_error(&d);
+	if (opts.help)
+		return put(stat_text);
+	return cmd_stat(&opts);
+}
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : "";
 
 	if (!strcmp(word, "run"))
 		return main_run(argc - 1, argv + 1);
+	if (!strcmp(word, "stat"))
+		return main_stat(argc - 1, argv + 1);
 	if (!strcmp(word, "check"))
 		return main_check(argc - 1, argv + 1);
 	if (!strcmp(word, "--help") || !strcmp(word, "-h"))
@@ -111,9 +139,9 @@ int main(int argc, char **argv)
 	if (!strcmp(word, "--version"))
 		return put("ringvm " VERSION "\n");
 	if (*word)
-		say("'%.64s' is no subcommand: give run or check, or see ringvm --help",
+		say("'%.64s' is no subcommand: give run, stat or check, or see ringvm --help",
 		    word);
 	else
-		say("no subcommand: give run or check, or see ringvm --help");
+		say("no subcommand: give run, stat or check, or see ringvm --help");
 	return EXIT_USAGE;
 }

@@ -294,3 +294,50 @@ int parse_check(int argc, char **argv, struct check_opts *o, struct diag *d)
 	}
 	return 0;
 }
+
+static int stat_number(const char *word, const char *value, unsigned int *to, struct diag *d)
+{
+	char *end;
+	unsigned long n;
+
+	errno = 0;
+	n = value && *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
+	if (!n || errno || *end || n > 1000000)
+		return diag_set(d, "%s needs a number behind it, 1 to 1000000", word);
+	*to = (unsigned int)n;
+	return 0;
+}
+
+int parse_stat(int argc, char **argv, struct stat_opts *o, struct diag *d)
+{
+	bool every = false;
+	int i;
+
+	*o = (struct stat_opts){ .interval = 1 };
+	for (i = 1; i < argc; i++) {
+		const char *next = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (!strcmp(argv[i], "--all")) {
+			o->all = true;
+		} else if (!strcmp(argv[i], "--help")) {
+			o->help = true;
+			return 0;
+		} else if (!strcmp(argv[i], "--interval")) {
+			if (stat_number(argv[i], next, &o->interval, d))
+				return -1;
+			every = true;
+			i++;
+		} else if (!strcmp(argv[i], "--count")) {
+			if (stat_number(argv[i], next, &o->count, d))
+				return -1;
+			i++;
+		} else {
+			return diag_set(d, "'%.64s' is no option of stat: see ringvm stat --help",
+					argv[i]);
+		}
+	}
+	/* One report, unless more are asked for. */
+	if (!every && !o->count)
+		o->count = 1;
+	return 0;
+}

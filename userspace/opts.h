@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The command line of "ringvm run" and "ringvm check", as plain data.
+ * The command lines of "ringvm run", "ringvm stat" and "ringvm check", as plain data.
  */
 #ifndef RINGVM_OPTS_H
 #define RINGVM_OPTS_H
@@ -49,6 +49,13 @@ struct check_opts {
 	bool help;
 };
 
+struct stat_opts {
+	unsigned int interval;	/* seconds */
+	unsigned int count;	/* reports, 0 = until killed */
+	bool all;
+	bool help;
+};
+
 #define MEM_DEFAULT	(256ULL << 20)
 #define MEM_MIN		(16ULL << 20)
 #define MEM_MAX		(1ULL << 40)
@@ -66,6 +73,7 @@ int parse_size(const char *text, uint64_t *bytes, struct diag *d);
  */
 int parse_run(int argc, char **argv, struct run_opts *o, struct diag *d);
 int parse_check(int argc, char **argv, struct check_opts *o, struct diag *d);
+int parse_stat(int argc, char **argv, struct stat_opts *o, struct diag *d);
 
 /* The node for a --mode word, or NULL for a word that is no mode. */
 const char *mode_device(const char *mode);

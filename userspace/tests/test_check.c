@@ -179,6 +179,61 @@ static void best(void)
 	CHECK_EQ(check_best(v), MODE_SVM);
 }
 
+static void flags_text(void)
+{
+	bare();
+	facts_parse_flags("flags\t\t: fpu smapx xsmap umip", &facts);
+	CHECK(!facts.cpu_smap && facts.cpu_umip);
+	facts_parse_flags("vmx flags\t: smap", &facts);
+	facts_parse_flags("bugs\t\t: smap", &facts);
+	facts_parse_flags("flags", &facts);
+	facts_parse_flags("", &facts);
+	CHECK(!facts.cpu_smap && !facts.cpu_cpuid_fault && !facts.cpu_fred);
+	facts_parse_flags("flags\t\t: smap cpuid_fault fred\n", &facts);
+	CHECK(facts.cpu_smap && facts.cpu_cpuid_fault && facts.cpu_fred);
+}
+
+/* The number of ring1's notes; each of @parts, NULL at the end, is in one of them. */
+static unsigned int notes(const char *const *parts)
+{
+	unsigned int n, i;
+
+	check_judge(&facts, MODE_RING1, &verdict);
+	for (n = 0; n < CHECK_NOTES && verdict.notes[n]; n++)
+		;
+	for (; *parts; parts++) {
+		for (i = 0; i < n && !strstr(verdict.notes[i], *parts); i++)
+			;
+		CHECK(i < n);
+	}
+	return n;
+}
+
+/* What cannot be hidden or done on this processor, whether the mode works or not. */
+static void ring1_notes(void)
+{
+	static const char *const bare_cpu[] = { "no SMAP", "no CPUID faulting", "no UMIP", NULL };
+	static const char *const fred[] = { "FRED", "no SMAP", "no CPUID faulting", "no UMIP", NULL };
+	static const char *const full[] = { NULL };
+
+	bare();
+	CHECK_EQ(notes(bare_cpu), 3);
+	facts.cpu_fred = true;
+	CHECK_EQ(notes(fred), 4);
+	facts.module_loaded = true;
+	facts_parse_modes("ring1: no: the kernel runs with FRED", &facts);
+	CHECK(no(MODE_RING1, "FRED", "fred=off"));
+	facts.cpu_fred = false;
+	facts.nodes[MODE_RING1].opened = true;
+	facts.nodes[MODE_RING1].api_version = 12;
+	CHECK(yes(MODE_RING1, ""));
+	CHECK_EQ(notes(bare_cpu), 3);
+	facts_parse_flags("flags : smap umip cpuid_fault", &facts);
+	CHECK_EQ(notes(full), 0);
+	check_judge(&facts, MODE_INTERP, &verdict);
+	CHECK(!verdict.notes[0]);
+}
+
 static const struct test tests[] = {
 	{ "check_modes_text", modes_text },
 	{ "check_modes_text_hostile", modes_text_hostile },
@@ -188,6 +243,8 @@ static const struct test tests[] = {
 	{ "check_loaded", loaded },
 	{ "check_kvm_holds_it", kvm_holds_it },
 	{ "check_best", best },
+	{ "check_flags_text", flags_text },
+	{ "check_ring1_notes", ring1_notes },
 };
 
 TEST_MAIN(tests)
