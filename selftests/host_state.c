@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <sys/io.h>
 #include <sys/syscall.h>
 
 #include "storm/storm.h"
@@ -253,6 +254,8 @@ static void switches(bool ring3, bool ldt)
 	else
 		ASSERT_OK(syscall(SYS_arch_prctl, ARCH_SET_GS, 0x123456789000));
 	asm volatile("mov %0, %%ds\nmov %1, %%es" : : "r"(USER_DS), "r"(ldt ? 7 : 0));
+	/* rights of a key that no page has: PKRU is not as it always is, if there is one */
+	pkey_alloc(0, PKEY_DISABLE_WRITE);
 	for (cpu = 0; cpu < cpus; cpu++) {
 		pin(cpu);
 		before = state();
@@ -282,6 +285,26 @@ static void switches(bool ring3, bool ldt)
 	if (ldt)
 		asm volatile("mov %0, %%gs" : : "r"(0));
 	EXPECT(sum >= total / 4);
+}
+
+/*
+ * The thread's I/O ports are its own: ring 3 of a guest whose TSS has no map for them
+ * gets #GP, and the thread still has them afterwards.
+ */
+GUEST(port, 32, "in $0x80, %al\nhlt\n");
+
+static void ports_hidden(void)
+{
+	struct vcpu *v;
+
+	if (ioperm(0x80, 1, 1))
+		SKIP("no ioperm()");
+	v = make_guest(true);
+	guest_load(v->vm, G_CODE, port);
+	ASSERT_EQ(run_to_vector(v), GP);
+	EXPECT_EQ(g32(v->vm, v->regs.rsp + 4), G_CODE);
+	outb(0, 0x80);		/* a signal, if it has not */
+	ioperm(0x80, 1, 0);
 }
 
 /* The thread's LDT is its own: to a guest without one a selector of it is nothing. */
@@ -314,7 +337,7 @@ int main(int argc, char **argv)
 	static const struct ktap_case cases[] = {
 		{ "kernel_code", kernel_code }, { "user_code", user_code },
 		{ "kernel_ldt", kernel_ldt }, { "user_ldt", user_ldt },
-		{ "ldt_hidden", ldt_hidden },
+		{ "ldt_hidden", ldt_hidden }, { "ports_hidden", ports_hidden },
 	};
 
 	if (argc > 1)

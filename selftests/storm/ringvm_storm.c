@@ -196,6 +196,7 @@ static void storm_read_state(struct storm_state *s)
 	w[STORM_W_cr3] = read_cr3_pa();
 	w[STORM_W_root] = storm_root();
 	asm("mov %%cr8, %0" : "=r" (w[STORM_W_cr8]));
+	w[STORM_W_pkru] = boot_cpu_has(X86_FEATURE_OSPKE) ? rdpkru() : 0;
 	w[STORM_W_xcr0] = boot_cpu_has(X86_FEATURE_OSXSAVE) ? xgetbv(0) : 0;
 	for (i = 0; i < 8; i++)
 		if (i != 4 && i != 5) {

@@ -43,7 +43,7 @@ struct storm_status {
 	X(gdtr_base) X(gdtr_limit) X(gdt) X(kernel_gdt) X(idtr_base) X(idtr_limit) X(idt)	\
 	X(ldtr) X(tr) X(rsp0) X(rsp1) X(ist1) X(ist2) X(ist3) X(ist4)	\
 	X(ist5) X(ist6) X(ist7) X(io_bitmap)				\
-	X(cr0) X(cr3) X(root) X(cr4) X(cr8) X(xcr0)			\
+	X(cr0) X(cr3) X(root) X(cr4) X(cr8) X(xcr0) X(pkru)		\
 	X(dr0) X(dr1) X(dr2) X(dr3) X(dr6) X(dr7)			\
 	X(efer) X(star) X(lstar) X(cstar) X(sfmask)			\
 	X(sysenter_cs) X(sysenter_esp) X(sysenter_eip)			\
