@@ -32,6 +32,7 @@ struct rvm_exit_info {
  * @rank: /dev/ringvm gives the working mode with the highest rank
  * @nested: the mode uses mmu/nested.c for guest-physical memory, unless @shadow
  *   says that it uses mmu/shadow.c; fixed from @setup on
+ * @no_smap: it cannot give a guest SMAP, so neither CPUID nor CR4 has it
  *
  * @setup: at load: can this machine do it?  0, or -errno with a one-line
  *   reason (what, and what to do) in @why.
@@ -80,6 +81,7 @@ struct rvm_mode {
 	u32 id;
 	int rank;
 	bool nested;
+	bool no_smap;
 	bool (*shadow)(void);
 
 	int (*setup)(char *why, size_t len);

@@ -390,6 +390,7 @@ struct rvm_offer {
 	u32 max, n;
 	bool interp;		/* for a mode that interprets everything */
 	bool shadow;		/* for one with shadow paging */
+	bool no_smap;
 };
 
 static int rvm_offer_leaf(struct rvm_offer *o, u32 fn, u32 idx, bool indexed)
@@ -408,6 +409,8 @@ static int rvm_offer_leaf(struct rvm_offer *o, u32 fn, u32 idx, bool indexed)
 		rvm_mask_interp(&e);
 	if (o->shadow)
 		rvm_mask_shadow(&e);
+	if (o->no_smap && fn == 7 && !idx)
+		e.ebx &= ~RVM_7_EBX_SMAP;
 	/* A leaf that is not listed reads as zeros too; subleaves end by one. */
 	if (!indexed && !e.eax && !e.ebx && !e.ecx && !e.edx)
 		return 0;
@@ -524,6 +527,7 @@ int rvm_supported_cpuid(const struct rvm_mode *mode, struct kvm_cpuid_entry2 *e,
 {
 	struct rvm_offer o = {
 		.e = e, .max = max, .interp = mode->slice, .shadow = rvm_mode_shadow(mode),
+		.no_smap = mode->no_smap,
 	};
 	int err;
 
@@ -635,6 +639,8 @@ void rvm_cpuid_update(struct rvm_vcpu *v)
 	v->cr4_allowed = rvm_cr4_from_cpuid(v);
 	if (v->vm->shadow)
 		v->cr4_allowed &= ~(RVM_CR4_PCIDE | RVM_CR4_LA57);
+	if (v->vm->mode->no_smap)
+		v->cr4_allowed &= ~RVM_CR4_SMAP;
 	v->efer_allowed = rvm_efer_from_cpuid(v);
 
 	v->xcr0_mask = 0;

@@ -55,6 +55,9 @@
 #define R1_MET_OUT	380		/* in the gates and on the way out */
 #define R1_BRIDGE_GDT	384
 
+#define R1_CRS		400		/* the guest's CR0, CR2, CR3, CR4 */
+#define R1_TSC_AUX	432		/* bit 32: the guest has no RDTSCP */
+
 /* From a view to the kinds of its instructions */
 #define R1_KINDS	4096
 
@@ -64,6 +67,8 @@
 #define R1_KIND_PUSHF	3
 #define R1_KIND_POPF	4
 #define R1_KIND_RDTSC	5
+#define R1_KIND_RDTSCP	6
+#define R1_KIND_READ_CR	0x20		/* plus 8 times the place in R1_CRS, plus the register */
 
 /* Flags that are virtual in ring 1: IF, IOPL, AC, and VIF and VIP, which POPF leaves
  * alone.  And those that POPF may change without a closer look. */

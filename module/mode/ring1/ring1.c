@@ -145,6 +145,8 @@ static int ring1_setup(char *why, size_t len)
 	CHECK(met_back, R1_MET_BACK);
 	CHECK(met_out, R1_MET_OUT);
 	CHECK(bridge_gdt, R1_BRIDGE_GDT);
+	CHECK(crs, R1_CRS);
+	CHECK(tsc_aux, R1_TSC_AUX);
 #undef CHECK
 
 	if (!ring1_wanted) {
@@ -396,6 +398,11 @@ static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 	ctx->window = v->soft.irq_window;
 	ctx->sti_rip = 0;
 	ctx->tsc_offset = v->tsc_offset;
+	ctx->tsc_aux = (u32)c->tsc_aux | (v->insn.hide & RVM_HIDE_RDTSCP ? BIT_ULL(32) : 0);
+	ctx->crs[0] = c->cr0;
+	ctx->crs[1] = c->cr2;
+	ctx->crs[2] = c->cr3;
+	ctx->crs[3] = c->cr4;
 	ctx->top = rvm_shadow_tree(v)->top;
 	/* Segments that are stale were not touched since the last exit, and CS and SS
 	 * are in the frame as it left them. */
@@ -615,6 +622,7 @@ static int ring1_slice(struct rvm_vcpu *v)
 	u32 budget = RING1_BUDGET;
 
 	ring1_count(v, r->reason);
+	r->vector = RING1_NO_VECTOR;
 	switch (r->reason) {
 	case RING1_VIEWS:
 		/* It would trap at each instruction, IF or not. */
@@ -675,6 +683,8 @@ const struct rvm_mode rvm_mode_ring1 = {
 	.name			= "ring1",
 	.id			= RINGVM_MODE_RING1,
 	.rank			= 50,
+	/* A kernel's own tree has the user's pages as its own (docs/ring1.md). */
+	.no_smap		= true,
 	.setup			= ring1_setup,
 	.teardown		= ring1_teardown,
 	.cpu_enable		= ring1_cpu_enable,

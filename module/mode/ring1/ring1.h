@@ -67,6 +67,8 @@ struct ring1_ctx {
 	u32 flat_cs;
 	u32 met_in, met_back, met_out;
 	struct desc_ptr bridge_gdt __aligned(8);
+	u64 crs[4];
+	u64 tsc_aux;
 };
 
 /* The guest's tables that are shadowed */

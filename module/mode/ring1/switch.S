@@ -169,8 +169,20 @@ SYM_INNER_LABEL(ring1_trap, SYM_L_LOCAL)
 	cmp	$R1_KIND_POPF, %eax
 	je	ring1_popf
 	cmp	$R1_KIND_RDTSC, %eax
+	je	ring1_rdtsc
+	cmp	$R1_KIND_READ_CR, %eax
+	jae	ring1_read_cr
+	cmp	$R1_KIND_RDTSCP, %eax
 	jne	ring1_leave
 
+	mov	R1_TSC_AUX(%rsp), %rax
+	bt	$32, %rax
+	jc	ring1_leave
+	mov	%eax, %eax
+	mov	%rax, R1_GPR(1)(%rsp)
+	incl	R1_RIP(%rsp)		/* one byte more than RDTSC */
+
+SYM_INNER_LABEL(ring1_rdtsc, SYM_L_LOCAL)
 	rdtsc
 	shl	$32, %rdx
 	mov	%eax, %eax
@@ -180,6 +192,16 @@ SYM_INNER_LABEL(ring1_trap, SYM_L_LOCAL)
 	shr	$32, %rax
 	mov	%eax, R1_GPR(2)(%rsp)
 	addl	$2, R1_RIP(%rsp)
+	jmp	ring1_resume
+
+SYM_INNER_LABEL(ring1_read_cr, SYM_L_LOCAL)
+	mov	%eax, %edx
+	shr	$3, %edx
+	and	$3, %edx
+	and	$7, %eax
+	mov	R1_CRS(%rsp, %rdx, 8), %ecx
+	mov	%rcx, (%rsp, %rax, 8)
+	addl	$3, R1_RIP(%rsp)
 	jmp	ring1_resume
 
 SYM_INNER_LABEL(ring1_cli, SYM_L_LOCAL)

@@ -74,7 +74,7 @@ static const bool harmless[RVM_NR_OPS] = {
 	P(CLC), P(STC), P(CMC), P(CLD), P(STD),
 	P(MOVS), P(CMPS), P(STOS), P(LODS), P(SCAS),
 	P(JCC), P(JMP), P(CALL), P(RET), P(LOOP), P(LOOPE), P(LOOPNE), P(JCXZ),
-	P(NOP), P(PAUSE), P(PREFETCH), P(FENCE), P(CLFLUSH), P(RDTSC), P(RDTSCP),
+	P(NOP), P(PAUSE), P(PREFETCH), P(FENCE), P(CLFLUSH), P(RDTSC),
 	P(RDRAND), P(RDSEED), P(SERIALIZE),
 	P(X87), P(FWAIT), P(FXSAVE), P(FXRSTOR), P(XSAVE), P(XRSTOR), P(LDMXCSR), P(STMXCSR),
 	P(MMX), P(EMMS), P(SSE), P(AVX),
@@ -444,11 +444,26 @@ static bool view_branches(const struct rvm_decoded *d)
 	return d->opnd[0].kind == RVM_K_REL;
 }
 
+/* Not into ESP, which has another place in the frame. */
+static u8 view_kind_cr(const struct rvm_decoded *d)
+{
+	static const u8 place[] = { [0] = 0, [2] = 1, [3] = 2, [4] = 3 };
+	u8 gpr = d->modrm & 7, cr = d->opnd[1].reg;
+
+	if (gpr == RVM_RSP || cr == 1 || cr >= ARRAY_SIZE(place))
+		return 0;
+	return R1_KIND_READ_CR + place[cr] * 8 + gpr;
+}
+
 /* What the gates do by themselves (switch.S), without prefixes. */
 static u8 view_kind(const struct rvm_decoded *d)
 {
 	if (d->len == 2 && d->op == RVM_OP_RDTSC)
 		return R1_KIND_RDTSC;
+	if (d->len == 3 && d->op == RVM_OP_RDTSCP)
+		return R1_KIND_RDTSCP;
+	if (d->len == 3 && d->op == RVM_OP_MOV_FROM_CR)
+		return view_kind_cr(d);
 	if (d->len != 1)
 		return 0;
 	switch (d->op) {
