@@ -244,7 +244,7 @@ static void switches(bool ring3, bool ldt)
 	bool avx = __builtin_cpu_supports("avx"), same = true;
 	struct storm_state before, while_vm, is;
 	struct thread_regs in, out;
-	uint64_t count, sum = 0;
+	uint64_t count, tsc_aux, sum = 0;
 	struct vcpu *v;
 
 	if (ldt && set_ldt(0x12345000))
@@ -258,6 +258,9 @@ static void switches(bool ring3, bool ldt)
 	pkey_alloc(0, PKEY_DISABLE_WRITE);
 	for (cpu = 0; cpu < cpus; cpu++) {
 		pin(cpu);
+		is = state();
+		tsc_aux = is.word[STORM_W_tsc_aux];
+		ioctl(storm, STORM_TSC_AUX, 0x5a5a);
 		before = state();
 		v = make_guest(ring3);
 		run_to(v, KVM_EXIT_IO);
@@ -280,6 +283,7 @@ static void switches(bool ring3, bool ldt)
 		vm_free(v->vm);
 		is = state();
 		same_state(&before, &is, "after the last VM");
+		ioctl(storm, STORM_TSC_AUX, tsc_aux);
 	}
 	asm volatile("mov %0, %%ds\nmov %0, %%es" : : "r"(0));
 	if (ldt)

@@ -176,6 +176,7 @@ static void storm_read_state(struct storm_state *s)
 		{ STORM_W_pat, MSR_IA32_CR_PAT }, { STORM_W_tsc_aux, MSR_TSC_AUX },
 		{ STORM_W_xss, MSR_IA32_XSS }, { STORM_W_debugctl, MSR_IA32_DEBUGCTLMSR },
 		{ STORM_W_spec_ctrl, MSR_IA32_SPEC_CTRL },
+		{ STORM_W_misc_features, MSR_MISC_FEATURES_ENABLES },
 	};
 	struct desc_ptr gdt, idt;
 	u64 *w = s->word;
@@ -393,6 +394,8 @@ static long storm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		storm_read_state(&state);
 		preempt_enable();
 		return copy_to_user(user, &state, sizeof(state)) ? -EFAULT : 0;
+	case STORM_TSC_AUX:
+		return wrmsrl_safe(MSR_TSC_AUX, arg);
 	default:
 		return -ENOTTY;
 	}

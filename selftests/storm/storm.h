@@ -48,7 +48,7 @@ struct storm_status {
 	X(efer) X(star) X(lstar) X(cstar) X(sfmask)			\
 	X(sysenter_cs) X(sysenter_esp) X(sysenter_eip)			\
 	X(fs_base) X(gs_base) X(kernel_gs_base)				\
-	X(pat) X(tsc_aux) X(xss) X(debugctl) X(spec_ctrl)		\
+	X(pat) X(tsc_aux) X(xss) X(debugctl) X(spec_ctrl) X(misc_features)	\
 	X(cs) X(ss) X(ds) X(es) X(fs) X(gs)
 
 enum storm_word {
@@ -68,5 +68,7 @@ struct storm_state {
 /* End all; none is under way when it returns. */
 #define STORM_STOP	_IO('S', 3)
 #define STORM_STATE	_IOR('S', 4, struct storm_state)
+/* Write TSC_AUX of the caller's CPU, as another user of it might. */
+#define STORM_TSC_AUX	_IO('S', 5)
 
 #endif

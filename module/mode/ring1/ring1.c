@@ -299,8 +299,12 @@ static void ring1_take_host(struct ring1_vcpu *r)
 	rvm_tss_take(&r->host_tss, &r->ctx->frame + 1);
 	wrmsrl(MSR_EFER, r->host_efer & ~EFER_SCE);
 	wrmsrl(MSR_IA32_SYSENTER_CS, 0);
-	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
+	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID)) {
+		/* not always the kernel's: KVM leaves its guest's there until its own way
+		 * back to userspace, and remembers that it did */
+		rdmsrl(MSR_TSC_AUX, r->host_tsc_aux);
 		wrmsrl(MSR_TSC_AUX, r->tsc_aux);
+	}
 	/* CPUID outside ring 0 is #GP, and so the interpreter's (SDM vol. 4, MSR 140h); the
 	 * host's kernel, in ring 0, goes on using it. */
 	if (boot_cpu_has(X86_FEATURE_CPUID_FAULT)) {
@@ -319,7 +323,7 @@ static void ring1_put(struct rvm_vcpu *v)
 		return;
 	r->dirty_host = false;
 	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
-		wrmsrl(MSR_TSC_AUX, vdso_encode_cpunode(raw_smp_processor_id(), numa_node_id()));
+		wrmsrl(MSR_TSC_AUX, r->host_tsc_aux);
 	if (boot_cpu_has(X86_FEATURE_CPUID_FAULT))
 		wrmsrl(MSR_MISC_FEATURES_ENABLES, r->host_misc_features);
 	wrmsrl(MSR_IA32_SYSENTER_CS, r->host_sysenter_cs);

@@ -127,7 +127,7 @@ struct ring1_vcpu {
 
 	/* the host's, while @dirty_host: from the first entry after load until put */
 	bool dirty_host;
-	u64 host_efer, host_sysenter_cs, host_misc_features;
+	u64 host_efer, host_sysenter_cs, host_misc_features, host_tsc_aux;
 	u64 tsc_aux;			/* the guest's, as the CPU has it meanwhile */
 	u64 host_fs_base;
 	struct rvm_tss host_tss;
