@@ -32,7 +32,7 @@ struct rvm_exit_info {
  * @rank: /dev/ringvm gives the working mode with the highest rank
  * @nested: the mode uses mmu/nested.c for guest-physical memory, unless @shadow
  *   says that it uses mmu/shadow.c; fixed from @setup on
- * @no_smap: it cannot give a guest SMAP, so neither CPUID nor CR4 has it
+ * @no_smap: SMAP costs its guests much: it is not offered to them
  *
  * @setup: at load: can this machine do it?  0, or -errno with a one-line
  *   reason (what, and what to do) in @why.

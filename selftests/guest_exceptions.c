@@ -120,6 +120,7 @@ static void page_fault(void)
 	};
 	enum guest_mode m;
 	unsigned int i, err;
+	bool tcg;
 
 	for (m = MODE_PG32; m < NR_MODES; m++)
 		for (i = 0; i < KTAP_COUNT(t); i++) {
@@ -130,7 +131,8 @@ static void page_fault(void)
 			set_pte(v, 0x50, t[i].pte);
 			/* TCG reads before it writes, so the code tells of a read. */
 			err = t[i].err;
-			if (guest_on_tcg() && t[i].prog == pf_rmw && !t[i].pte)
+			tcg = guest_on_tcg() || (guest_partly_on_tcg() && m != MODE_LONG);
+			if (tcg && t[i].prog == pf_rmw && !t[i].pte)
 				err = 0;
 			expect_fault(v, PF, err, G_CODE);
 			get_sregs(v);

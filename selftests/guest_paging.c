@@ -269,6 +269,71 @@ static void system_call(void)
 	EXPECT_EQ(v->regs.rflags & RFLAGS_IF, 0);
 }
 
+/*
+ * SMAP and SMEP hold from the instruction on that switches them on, also for pages that
+ * have been used without; and EFLAGS.AC lifts the one, however it is set (SDM vol. 3 4.6.1).
+ */
+/* long enough for ring1 to go on natively */
+#define A_WHILE	"mov $100, %esi\n9: dec %esi\njnz 9b\n"
+#define AFTER(a, b)								\
+	A_WHILE									\
+	"inc %edx\n"								\
+	a "\n" b "\n"
+#define SET_CR4(a, bit) "mov %cr4, %" a "\nor $" bit ", %" a "\nmov %" a ", %cr4\n"
+#define AC_BY_POPF(a) "pushf\npop %" a "\nxor $0x40000, %" a "\npush %" a "\npopf\n"
+
+GUEST(smap_on32, 32, "mov (%ebx), %ecx\n" SET_CR4("eax", "0x200000") AFTER("mov (%ebx), %ecx", "hlt"));
+GUEST(smap_on64, 64, "mov (%rbx), %ecx\n" SET_CR4("rax", "0x200000") AFTER("mov (%rbx), %ecx", "hlt"));
+GUEST(smap_ac32, 32, SET_CR4("eax", "0x200000") "stac\n" A_WHILE "mov (%ebx), %ecx\nclac\n" AFTER("mov (%ebx), %ecx", "hlt"));
+GUEST(smap_ac64, 64, SET_CR4("rax", "0x200000") "stac\n" A_WHILE "mov (%rbx), %ecx\nclac\n" AFTER("mov (%rbx), %ecx", "hlt"));
+GUEST(smap_popf32, 32, SET_CR4("eax", "0x200000") AC_BY_POPF("eax") A_WHILE "mov (%ebx), %ecx\n" AC_BY_POPF("eax") AFTER("mov (%ebx), %ecx", "hlt"));
+GUEST(smap_popf64, 64, SET_CR4("rax", "0x200000") AC_BY_POPF("rax") A_WHILE "mov (%rbx), %ecx\n" AC_BY_POPF("rax") AFTER("mov (%rbx), %ecx", "hlt"));
+GUEST(smep_on32, 32, "call *%ebx\n" SET_CR4("eax", "0x100000") AFTER("call *%ebx", "hlt"));
+GUEST(smep_on64, 64, "call *%rbx\n" SET_CR4("rax", "0x100000") AFTER("call *%rbx", "hlt"));
+
+static void smep_smap(void)
+{
+	static const struct {
+		struct guest_code code32, code64;
+		uint32_t error;
+	} t[] = {
+#define PROG(name, error) { { guest_##name##32, guest_##name##32_end },		\
+			    { guest_##name##64, guest_##name##64_end }, error }
+		PROG(smap_on, 1), PROG(smap_ac, 1), PROG(smap_popf, 1), PROG(smep_on, 0x11),
+#undef PROG
+	};
+	enum guest_mode m;
+	uint32_t i, k;
+
+	for (m = MODE_PG32; m < NR_MODES; m++)
+		for (i = 0; i < KTAP_COUNT(t); i++) {
+			struct vcpu *v = guest_start(m, m == MODE_LONG ? t[i].code64 : t[i].code32);
+			struct kvm_sregs with = v->sregs;
+
+			vcpu_cpuid_and(v, CPUID7_SMAP);
+			with.cr4 |= BIT(20) | BIT(21);
+			if (ioctl(v->fd, KVM_SET_SREGS, &with))
+				SKIP("no SMEP and SMAP here");
+			/* all of it is the supervisor's but one page */
+			for (k = 0; k < 512; k++)
+				set_pte(v, k, pte(v, k) & ~4ull);
+			set_pte(v, 0x50, 0x50007);
+			g8(v->vm, 0x50000) = 0xc3;	/* RET */
+			set_sregs(v);
+			v->regs.rbx = 0x50000;
+			v->regs.rdx = 0;
+			set_regs(v);
+			EXPECT_EQ(run_to_vector(v), 14);
+			EXPECT_EQ(v->regs.rdx, 1);
+			EXPECT_EQ(v->regs.rcx & 0xff, i < 3 ? 0xc3 : v->regs.rcx & 0xff);
+			EXPECT_EQ(m == MODE_LONG ? (uint32_t)g64(v->vm, v->regs.rsp) :
+				  g32(v->vm, v->regs.rsp), t[i].error);
+			get_sregs(v);
+			EXPECT_EQ(v->sregs.cr2, 0x50000);
+			vm_free_all();
+		}
+}
+
 int main(void)
 {
 	static const struct ktap_case cases[] = {
@@ -278,7 +343,7 @@ int main(void)
 		{ "write_protect", write_protect }, { "large_and_alias", large_and_alias },
 		{ "self_modifying", self_modifying }, { "code_by_client", code_by_client },
 		{ "user_mode", user_mode }, { "user_page_fault", user_page_fault },
-		{ "system_call", system_call },
+		{ "system_call", system_call }, { "smep_smap", smep_smap },
 	};
 
 	vmtest_init();

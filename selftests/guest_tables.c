@@ -153,6 +153,7 @@ static struct vcpu *player(const char *dev, enum guest_mode m, uint64_t seed)
 		unsetenv("RINGVM_DEV");
 	free(keep);
 	vm = v->vm;
+	vcpu_cpuid_and(v, CPUID7_SMAP);
 	guest_load(vm, 0x9000, m == MODE_LONG ? fault64 : fault32);
 	guest_handler(vm, m, PF, 0x9000);
 	/* supervisor pages for all but the far ones */

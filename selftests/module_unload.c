@@ -132,6 +132,7 @@ static bool node_gone(void *arg)
 
 static void unload_and_load(void)
 {
+	const char *params = dev_is_ring1() ? "ring1=1" : "";
 	int i;
 
 	only_ringvm();
@@ -147,7 +148,7 @@ static void unload_and_load(void)
 		EXPECT(wait_for(node_gone, NULL, 5000));
 		EXPECT_ERR(access("/sys/module/ringvm", F_OK), ENOENT);
 		EXPECT_ERR(access("/sys/kernel/debug/ringvm", F_OK), ENOENT);
-		ASSERT_OK(load(""));
+		ASSERT_OK(load(params));
 		ASSERT(wait_for(node_there, NULL, 5000));
 	}
 	/* It works as before. */

@@ -639,8 +639,6 @@ void rvm_cpuid_update(struct rvm_vcpu *v)
 	v->cr4_allowed = rvm_cr4_from_cpuid(v);
 	if (v->vm->shadow)
 		v->cr4_allowed &= ~(RVM_CR4_PCIDE | RVM_CR4_LA57);
-	if (v->vm->mode->no_smap)
-		v->cr4_allowed &= ~RVM_CR4_SMAP;
 	v->efer_allowed = rvm_efer_from_cpuid(v);
 
 	v->xcr0_mask = 0;

@@ -654,10 +654,13 @@ union rvm_role shadow_base_role(const struct rvm_vcpu *v)
 	role.no_1g = c->no_1g;
 	role.phys_bits = c->phys_bits;
 	role.wp = !!(c->cr0 & RVM_CR0_WP);
-	if (!role.wp) {
+	if (!role.wp || role.views) {
 		role.smep = !!(c->cr4 & RVM_CR4_SMEP);
 		role.smap = !!(c->cr4 & RVM_CR4_SMAP);
 	}
+	/* POPF and its like trap in ring 1, so it changes with the tables. */
+	if (role.views && (c->rflags & RVM_FL_AC))
+		role.smap = 0;
 	return role;
 }
 

@@ -54,7 +54,8 @@
  * @rights: RVM_RIGHT_* of the path down to here
  * @wide, @long_mode, @nxe, @pse, @no_1g, @phys_bits: struct rvm_pte_format
  * @views: for the kernel in ring 1, which executes views of its code (mode/ring1/view.c)
- * @wp: CR0.WP; @smep, @smap: the bits of CR4, while CR0.WP is clear
+ * @wp: CR0.WP; @smep, @smap: the bits of CR4, while CR0.WP is clear; and with @views, for
+ *   the CPU's own are not the guest's then.  EFLAGS.AC is in @smap.
  *
  * Two pages with the same gfn and role are the same page.
  */

@@ -133,6 +133,9 @@ static u64 shadow_leaf(struct rvm_vm *vm, const struct shadow_fault *f, union rv
 	u64 pte = f->pfn << PAGE_SHIFT | SPTE_P | SPTE_A;
 	u8 rights = f->rights;
 
+	/* In ring 1 CR4 has neither for the guest's pages. */
+	if (role.views && (rights & RVM_RIGHT_U) && (f->view ? role.smep : role.smap))
+		return 0;
 	/* To be executed, not read nor written: mode/ring1/view.c. */
 	if (f->view)
 		return f->view | SPTE_P | SPTE_A | SPTE_U;
@@ -233,8 +236,11 @@ static void shadow_prefetch(struct rvm_vcpu *v, const struct shadow_fault *f, st
 		    rvm_notifier_retry(vm, vm->mn_seq, rvm_slot_hva(slot, gfn)))
 			continue;
 		rights = sp->role.rights & rvm_pte_rights(guest);
-		if (sp->role.views)
+		if (sp->role.views) {
+			if ((rights & RVM_RIGHT_U) && sp->role.smap)
+				continue;
 			rights &= ~(RVM_RIGHT_U | RVM_RIGHT_X);
+		}
 		writable = (rights & RVM_RIGHT_W) && (guest & RVM_PTE_D) &&
 			!(slot->flags & KVM_MEM_READONLY) && !rvm_gfn_tracked(vm, gfn);
 		/* never sleeps */

@@ -152,6 +152,9 @@ bool host_is_tcg(void);
 /* It executes the guest's instructions, whose known departures tests must allow for:
  * not where ringvm's interpreter does. */
 bool guest_on_tcg(void);
+/* The mode is ring1 above TCG: what it executes natively shows them, what it interprets
+ * does not. */
+bool guest_partly_on_tcg(void);
 /* Does the device's mode translate by shadow page tables? */
 bool dev_is_shadow(void);
 int dev_cap(int cap);
@@ -172,6 +175,9 @@ struct vcpu *vcpu_new(struct vm *vm, unsigned int id, enum guest_mode mode);
 void vcpu_set_mode(struct vcpu *v, enum guest_mode mode);
 void vcpu_free(struct vcpu *v);
 void vcpu_cpuid_default(struct vcpu *v);
+/* The same with these bits of leaf 7's EBX: not all that works is offered. */
+void vcpu_cpuid_and(struct vcpu *v, uint32_t ebx7);
+#define CPUID7_SMAP	(1u << 20)
 
 /* vm_new() + vcpu_new() + guest_load(), the usual start of a case. */
 struct vcpu *guest_start(enum guest_mode mode, struct guest_code code);

@@ -83,6 +83,11 @@ bool guest_on_tcg(void)
 	return host_is_tcg() && !dev_is_interp();
 }
 
+bool guest_partly_on_tcg(void)
+{
+	return host_is_tcg() && dev_is_ring1();
+}
+
 int dev_open(void)
 {
 	int fd = open(dev_path(), O_RDWR | O_CLOEXEC);
@@ -227,11 +232,20 @@ struct vcpu *vcpu_bare(struct vm *vm, unsigned int id)
 
 void vcpu_cpuid_default(struct vcpu *v)
 {
+	vcpu_cpuid_and(v, 0);
+}
+
+void vcpu_cpuid_and(struct vcpu *v, uint32_t ebx7)
+{
 	struct kvm_cpuid2 *c = calloc(1, sizeof(*c) + 256 * sizeof(c->entries[0]));
+	uint32_t i;
 
 	ASSERT(c);
 	c->nent = 256;
 	ASSERT_OK(ioctl(v->vm->dev, KVM_GET_SUPPORTED_CPUID, c));
+	for (i = 0; i < c->nent; i++)
+		if (c->entries[i].function == 7 && !c->entries[i].index)
+			c->entries[i].ebx |= ebx7;
 	ASSERT_OK(ioctl(v->fd, KVM_SET_CPUID2, c));
 	free(c);
 }

@@ -77,6 +77,7 @@
 #define R1_POPF_EASY	0x243ed7
 #define R1_IF		0x200
 #define R1_RF		0x10000
+#define R1_AC		0x40000
 
 /* Where the frame begins in the context's page: its end is aligned to 16, as the
  * CPU aligns RSP0 (SDM vol. 3 §6.14.2), and below it a fault of the switch itself

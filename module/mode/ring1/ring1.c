@@ -687,7 +687,7 @@ const struct rvm_mode rvm_mode_ring1 = {
 	.name			= "ring1",
 	.id			= RINGVM_MODE_RING1,
 	.rank			= 50,
-	/* A kernel's own tree has the user's pages as its own (docs/ring1.md). */
+	/* STAC and CLAC are a trap each. */
 	.no_smap		= true,
 	.setup			= ring1_setup,
 	.teardown		= ring1_teardown,

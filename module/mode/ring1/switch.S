@@ -270,6 +270,11 @@ SYM_INNER_LABEL(ring1_popf, SYM_L_LOCAL)
 	mov	(%rdi), %eax
 	test	$~R1_POPF_EASY, %eax
 	jnz	ring1_leave
+	/* With AC the tables change (shadow_base_role()). */
+	mov	%eax, %edx
+	xor	R1_VFLAGS(%rsp), %edx
+	test	$R1_AC, %edx
+	jnz	ring1_leave
 	test	$R1_IF, %eax
 	jz	1f
 	cmpl	$0, R1_WINDOW(%rsp)
