@@ -35,6 +35,8 @@ static void print_machine(const struct facts *f)
 	       *f->lockdown ? f->lockdown : "not known to this kernel",
 	       secure_boot_text(f->secure_boot),
 	       f->modules_signed_only ? ", signed modules only" : "");
+	if (*f->mitigations)
+		printf("mitigations:  %s (ring1)\n", f->mitigations);
 }
 
 static void print_text(const struct facts *f, const struct verdict *v)
@@ -81,6 +83,10 @@ static cJSON *json_machine(const struct facts *f)
 		cJSON_AddStringToObject(m, "lockdown", f->lockdown);
 	else
 		cJSON_AddNullToObject(m, "lockdown");
+	if (*f->mitigations)
+		cJSON_AddStringToObject(m, "mitigations", f->mitigations);
+	else
+		cJSON_AddNullToObject(m, "mitigations");
 	if (f->secure_boot < 0)
 		cJSON_AddNullToObject(m, "secure_boot");
 	else

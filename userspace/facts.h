@@ -48,6 +48,7 @@ struct facts {
 	bool headers;
 	int secure_boot;		/* 1, 0, -1 unknown */
 	char lockdown[32];		/* empty if the kernel has none */
+	char mitigations[128];		/* the module's parameter; empty if it has none */
 	char kernel[128];		/* uname -r */
 };
 

@@ -135,6 +135,17 @@ static __always_inline u64 rvm_read_cr4(void)
 	return val;
 }
 
+/* Does the kernel clear the CPU's buffers (VERW) before it goes to userspace? */
+static inline bool rvm_host_clears_buffers(void)
+{
+#ifdef X86_FEATURE_CLEAR_CPU_BUF
+	return boot_cpu_has(X86_FEATURE_CLEAR_CPU_BUF);
+#else
+	return boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
+		boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA);
+#endif
+}
+
 /* Under FRED there are no rings 1 and 2 (Intel FRED specification §3). */
 static inline bool rvm_host_has_fred(void)
 {

@@ -58,6 +58,11 @@
 #define R1_CRS		400		/* the guest's CR0, CR2, CR3, CR4 */
 #define R1_TSC_AUX	432		/* bit 32: the guest has no RDTSCP */
 
+#define R1_MITIGATE	440		/* R1_DO_*: mitigate.c */
+#define R1_VERW		444		/* a selector to be verified */
+#define R1_DO_RETURNS	1
+#define R1_DO_VERW	2
+
 /* From a view to the kinds of its instructions */
 #define R1_KINDS	4096
 

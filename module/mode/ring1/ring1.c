@@ -32,7 +32,6 @@ static gate_desc ring1_idt[256] __page_aligned_bss;
 
 struct ring1_cpu {
 	void *nmi_stack, *mc_stack;
-	void *last_vcpu;	/* whose branch history the predictors hold */
 };
 
 static DEFINE_PER_CPU(struct ring1_cpu, ring1_cpus);
@@ -147,6 +146,8 @@ static int ring1_setup(char *why, size_t len)
 	CHECK(bridge_gdt, R1_BRIDGE_GDT);
 	CHECK(crs, R1_CRS);
 	CHECK(tsc_aux, R1_TSC_AUX);
+	CHECK(mitigate, R1_MITIGATE);
+	CHECK(verw, R1_VERW);
 #undef CHECK
 
 	if (!ring1_wanted) {
@@ -169,6 +170,7 @@ static int ring1_setup(char *why, size_t len)
 		ring1_set_gate(i, ring1_gates + i * R1_GATE_SIZE, 0);
 	ring1_set_gate(RVM_NMI, ring1_gate_nmi, R1_IST_NMI);
 	ring1_set_gate(RVM_MC, ring1_gate_mc, R1_IST_MC);
+	ring1_mitigate_init();
 	return 0;
 }
 
@@ -198,7 +200,6 @@ static void ring1_cpu_disable(void)
 {
 	rvm_tss_clear_ist(R1_IST_MC);
 	rvm_tss_clear_ist(R1_IST_NMI);
-	this_cpu_write(ring1_cpus.last_vcpu, NULL);
 }
 
 /* ---- 4. vCPU lifetime ------------------------------------------------------------ */
@@ -206,12 +207,9 @@ static void ring1_cpu_disable(void)
 static void ring1_vcpu_destroy(struct rvm_vcpu *v)
 {
 	struct ring1_vcpu *r = to_ring1(v);
-	int cpu;
 
 	if (!r)
 		return;
-	for_each_possible_cpu(cpu)
-		cmpxchg(&per_cpu(ring1_cpus, cpu).last_vcpu, r, NULL);
 	ring1_desc_free(r);
 	free_page((unsigned long)r->ctx);
 	free_page((unsigned long)r->pgd);
@@ -245,6 +243,8 @@ static int ring1_vcpu_init(struct rvm_vcpu *v)
 	ctx->bridge_gdt = (struct desc_ptr) {
 		.size = R1_GDT_LIMIT, .address = (unsigned long)r->bridge_gdt,
 	};
+	ctx->mitigate = ring1_mitigate();
+	ctx->verw = R1_SEL_KSS;
 	ctx->pfn_mask = PTE_PFN_MASK & ~sme_me_mask;
 	ctx->direct_map = PAGE_OFFSET;
 	ctx->guest_cr3 = __sme_pa(r->pgd);
@@ -257,15 +257,10 @@ static int ring1_vcpu_init(struct rvm_vcpu *v)
 
 static void ring1_load(struct rvm_vcpu *v, int cpu)
 {
-	struct ring1_cpu *c = this_cpu_ptr(&ring1_cpus);
 	struct ring1_vcpu *r = to_ring1(v);
 	struct ring1_ctx *ctx = r->ctx;
 	const u64 *host_pgd;
 
-	if (c->last_vcpu != r) {
-		c->last_vcpu = r;
-		indirect_branch_prediction_barrier();
-	}
 	r->dirty_host = false;
 	native_store_gdt(&ctx->host_gdt);
 	store_idt(&ctx->host_idt);
@@ -322,6 +317,8 @@ static void ring1_put(struct rvm_vcpu *v)
 	if (!r->dirty_host)
 		return;
 	r->dirty_host = false;
+	if (static_branch_unlikely(&ring1_ibpb_put))
+		indirect_branch_prediction_barrier();
 	if (boot_cpu_has(X86_FEATURE_RDTSCP) || boot_cpu_has(X86_FEATURE_RDPID))
 		wrmsrl(MSR_TSC_AUX, r->host_tsc_aux);
 	if (boot_cpu_has(X86_FEATURE_CPUID_FAULT))
@@ -463,6 +460,9 @@ static noinstr void ring1_world_switch(struct ring1_ctx *ctx)
 {
 	rvm_guest_state_enter();
 	ring1_switch(&ctx->frame);
+	/* Before the first indirect branch */
+	if (static_branch_unlikely(&ring1_ibpb_exit))
+		indirect_branch_prediction_barrier();
 	rvm_guest_state_exit();
 }
 

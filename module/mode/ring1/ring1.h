@@ -9,6 +9,7 @@
  *   view.c    what ring 1 executes in place of the guest's pages
  *   decide.c  native or interpreted, and why
  *   traps.c   what each trap needs
+ *   mitigate.c  what is done against speculation
  */
 #ifndef RVM_RING1_H
 #define RVM_RING1_H
@@ -69,6 +70,8 @@ struct ring1_ctx {
 	struct desc_ptr bridge_gdt __aligned(8);
 	u64 crs[4];
 	u64 tsc_aux;
+	u32 mitigate __aligned(8);
+	u16 verw;
 };
 
 /* The guest's tables that are shadowed */
@@ -198,6 +201,12 @@ bool ring1_view_discover(struct rvm_vcpu *v, struct ring1_view *view, u32 off);
 enum ring1_reason ring1_decide(struct rvm_vcpu *v);
 void ring1_count(struct rvm_vcpu *v, enum ring1_reason reason);
 
+
+/* ---- mitigate.c ---- */
+DECLARE_STATIC_KEY_FALSE(ring1_ibpb_exit);
+DECLARE_STATIC_KEY_FALSE(ring1_ibpb_put);
+void ring1_mitigate_init(void);
+u32 ring1_mitigate(void);
 
 /* ---- traps.c ---- */
 int ring1_handle(struct rvm_vcpu *v);

@@ -109,6 +109,11 @@ SYM_INNER_LABEL(ring1_entry_begin, SYM_L_LOCAL)
 	/* The table that the guest runs with may lack what was just loaded. */
 	lgdt	R1_RUN_GDT(%rdi)
 
+	/* Whatever the selector is, the buffers are cleared (mitigate.c). */
+	testl	$R1_DO_VERW, R1_MITIGATE(%rdi)
+	jz	4f
+	verw	R1_VERW(%rdi)
+4:
 	mov	%rdi, %rsp
 	pop	%rax
 	pop	%rcx
@@ -372,8 +377,15 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 	jz	5f
 	lldt	R1_HOST_LDT(%rdi)
 5:
-	/* Returns that the guest trained must not be used. */
-	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_RETPOLINE
+	/* Returns that the guest trained must not be used, nor this be passed over by a
+	 * branch that it trained. */
+	testl	$R1_DO_RETURNS, R1_MITIGATE(%rdi)
+	jz	6f
+	FILL_RETURN_BUFFER %rax, RSB_CLEAR_LOOPS, X86_FEATURE_ALWAYS
+	jmp	7f
+6:
+	lfence
+7:
 	UNTRAIN_RET
 
 	pop	%r15
