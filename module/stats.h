@@ -25,7 +25,7 @@
 	X(native) X(fast) X(met_in) X(met_back) X(met_out)		\
 	X(soft_event) X(soft_trap) X(soft_real) X(soft_long) X(soft_v86)\
 	X(soft_if) X(soft_shadow) X(soft_tf) X(soft_iopl) X(soft_wp)	\
-	X(soft_cpl) X(soft_bits16) X(soft_seg) X(soft_dr) X(soft_views)	\
+	X(soft_cpl) X(soft_bits16) X(soft_seg) X(soft_views)	\
 	X(view_found) X(view_kept) X(view_reads)				\
 	X(exit_gp) X(exit_ud) X(exit_nm)				\
 	X(tlb_flush) X(kicks) X(requests) X(preempted) X(migrations)	\

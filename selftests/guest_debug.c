@@ -247,6 +247,118 @@ static void client_steps(void)
 	EXPECT_EQ(v->regs.rflags & RFLAGS_TF, 0);
 }
 
+/*
+ * Long enough that ring1 runs it natively, in ring 0 and in ring 3, by 8 KiB of code and
+ * data: what breakpoints and single steps the handler met, in which order, is what the
+ * interpreter meets.
+ */
+#define LOG	0x60000u	/* EIP, DR6, ECX of each */
+#define TABLE	0x50000u	/* 16 dwords, of which two are watched */
+
+GUEST(walk, 32,
+      "1: mov $50, %ecx\n"
+      "2: mov %ecx, %eax\n and $15, %eax\n"
+      "mov %eax, 0x50000(,%eax,4)\n"		/* DR0, DR1 are somewhere there */
+      "add 0x50000(,%eax,4), %esi\n"
+      "push %eax\n pop %eax\n"
+      "nop\n"					/* DR2, DR3: code */
+      "lea 1(%esi), %esi\n"
+      "dec %ecx\n jnz 2b\n"
+      "mov $0x5a, %al\n out %al, $0x10\n jmp 1b\n");
+#define WALK_NOP	(G_CODE + 5 + 5 + 7 + 7 + 2)
+/* #DB: into the log, DR6 cleared, RF set, on. */
+GUEST(note_db, 32,
+      "push %eax\n push %ebx\n"
+      "mov 0x5fff0, %ebx\n"
+      "mov 8(%esp), %eax\n mov %eax, (%ebx)\n"
+      "mov %dr6, %eax\n mov %eax, 4(%ebx)\n"
+      "mov %ecx, 8(%ebx)\n"
+      "add $12, %ebx\n mov %ebx, 0x5fff0\n"
+      "mov $0xffff0ff0, %eax\n mov %eax, %dr6\n"
+      "orl $0x10000, 16(%esp)\n"
+      "pop %ebx\n pop %eax\n iret\n");
+
+/* Runs the walk on @dev; the log, and how many dwords of it. */
+static uint32_t walk_on(const char *dev, enum guest_mode m, const uint64_t *dr, uint64_t dr7,
+			uint64_t rflags, uint32_t **log, uint64_t *esi)
+{
+	struct kvm_debugregs d = { .dr6 = 0xffff0ff0, .dr7 = dr7 };
+	char *was = strdup(dev_path());
+	struct vcpu *v;
+	uint32_t n;
+
+	setenv("RINGVM_DEV", dev, 1);
+	v = guest_start(m, walk);
+	setenv("RINGVM_DEV", was, 1);
+	free(was);
+	guest_load(v->vm, 0x9000, note_db);
+	guest_handler(v->vm, m, DB, 0x9000);
+	g32(v->vm, 0x5fff0) = LOG;
+	memcpy(d.db, dr, sizeof(d.db));
+	ASSERT_OK(ioctl(v->fd, KVM_SET_DEBUGREGS, &d));
+	v->regs.rflags = rflags;
+	v->regs.rsi = 0;
+	set_regs(v);
+	run_to(v, KVM_EXIT_IO);
+	get_regs(v);
+	*esi = v->regs.rsi;
+	n = (g32(v->vm, 0x5fff0) - LOG) / 4;
+	*log = malloc(n * 4 + 1);
+	memcpy(*log, v->vm->mem + LOG, n * 4);
+	vm_free_all();
+	return n;
+}
+
+static void as_interpreted(void)
+{
+	static const struct {
+		uint64_t dr[4], dr7, rflags;
+	} t[] = {
+		/* a write, an access, an instruction's, and one above 4 GiB, never met */
+		{ { TABLE + 12, TABLE + 20, WALK_NOP, (1ull << 32) + WALK_NOP },
+		  0x0f0d0000 | 0x400 | 0x55, 2 },
+		/* two at one place, one of them not enabled */
+		{ { TABLE + 12, TABLE + 12, WALK_NOP, WALK_NOP + 1 }, 0x00df0000 | 0x400 | 0x55, 2 },
+		{ { TABLE + 8, 0, 0, WALK_NOP }, 0x000f0000 | 0x400 | 0x41, 2 },
+		/* single steps, alone and with both */
+		{ { 0 }, 0x400, 2 | RFLAGS_TF },
+		{ { TABLE + 12, TABLE + 20, WALK_NOP, 0 }, 0x00fd0000 | 0x400 | 0x15, 2 | RFLAGS_TF },
+	};
+	enum guest_mode m;
+	uint32_t i, k, n, w;
+
+	if (access("/dev/ringvm-interp", F_OK))
+		SKIP("nothing to compare with");
+	if (guest_on_tcg())
+		SKIP("TCG arms no breakpoint from the VMCB's DR7");
+	for (m = MODE_PROT32; m <= MODE_PAE; m++)
+		for (i = 0; i < KTAP_COUNT(t); i++) {
+			uint32_t *got, *want;
+			uint64_t esi, wanted_esi;
+
+			/* TCG tells of one of two that are met at once */
+			if (guest_partly_on_tcg() && t[i].dr[0] == t[i].dr[1] && t[i].dr[0])
+				continue;
+			n = walk_on(dev_path(), m, t[i].dr, t[i].dr7, t[i].rflags, &got, &esi);
+			w = walk_on("/dev/ringvm-interp", m, t[i].dr, t[i].dr7, t[i].rflags, &want,
+				    &wanted_esi);
+			EXPECT(n > 6);
+			if (n != w || esi != wanted_esi)
+				KTAP_FAIL_("%s %u: %u events, want %u; ESI %#llx, want %#llx",
+					   mode_name[m], i, n / 3, w / 3, (unsigned long long)esi,
+					   (unsigned long long)wanted_esi);
+			for (k = 0; k + 2 < n && k + 2 < w; k += 3)
+				if (memcmp(got + k, want + k, 12)) {
+					KTAP_FAIL_("%s %u: event %u at %#x DR6 %#x ECX %u, want %#x %#x %u",
+						   mode_name[m], i, k / 3, got[k], got[k + 1],
+						   got[k + 2], want[k], want[k + 1], want[k + 2]);
+					break;
+				}
+			free(got);
+			free(want);
+		}
+}
+
 int main(void)
 {
 	static const struct ktap_case cases[] = {
@@ -254,7 +366,7 @@ int main(void)
 		{ "over_exit", over_exit }, { "port_breakpoint", port_breakpoint },
 		{ "held_by_mov_ss", held_by_mov_ss }, { "resume_flag", resume_flag },
 		{ "single_step", single_step }, { "step_over_exits", step_over_exits },
-		{ "client_steps", client_steps },
+		{ "client_steps", client_steps }, { "as_interpreted", as_interpreted },
 	};
 
 	vmtest_init();

@@ -39,8 +39,6 @@ enum ring1_reason ring1_decide(struct rvm_vcpu *v)
 		return RING1_SHADOW;
 	if (c->cpl == 1 || c->cpl == 2)
 		return RING1_CPL;
-	if (rvm_debug_armed(v))
-		return RING1_DR;
 	if (!c->cpl) {
 		if (c->rflags & RVM_FL_TF)
 			return RING1_TF;
@@ -79,7 +77,6 @@ void ring1_count(struct rvm_vcpu *v, enum ring1_reason reason)
 	case RING1_CPL:		s->soft_cpl++; break;
 	case RING1_BITS16:	s->soft_bits16++; break;
 	case RING1_SEG:		s->soft_seg++; break;
-	case RING1_DR:		s->soft_dr++; break;
 	case RING1_VIEWS:	s->soft_views++; break;
 	default:		break;
 	}

@@ -414,9 +414,11 @@ static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 		ctx->es = v->cpu.seg[RVM_ES].sel;
 		ctx->fs = v->cpu.seg[RVM_FS].sel;
 		ctx->gs = v->cpu.seg[RVM_GS].sel;
-		ctx->flat_ss = ring1_flat_stack(&v->cpu.seg[RVM_SS]);
+		r->flat_ss = ring1_flat_stack(&v->cpu.seg[RVM_SS]);
 		ctx->flat_cs = !v->cpu.seg[RVM_CS].base;
 	}
+	/* The gate's own accesses to the stack meet no breakpoint. */
+	ctx->flat_ss = r->flat_ss && !rvm_debug_armed(v);
 }
 
 /* Does what ended the guest push RF set, whatever it was (SDM vol. 3 §17.3.1.1)? */
@@ -456,6 +458,82 @@ static void ring1_collect(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 	v->avail &= ~RVM_G_SEG;
 }
 
+/* ---- the guest's breakpoints (SDM vol. 3 §17.2) ---- */
+
+/* DR7: the bit that is always set; R/W of a breakpoint (§17.2.4) */
+#define RING1_DR7_FIXED	0x400ull
+enum { RING1_BP_EXEC, RING1_BP_WRITE, RING1_BP_IO };
+
+/*
+ * DR7 for the CPU, 0 if nothing is armed.  Not in it are breakpoints that cannot be met
+ * there: on ports, for IN and OUT trap; and beyond what the guest can address, where
+ * they might be on something of ours.
+ */
+static u64 ring1_dr7(const struct rvm_cpu *c)
+{
+	u64 dr7 = 0;
+	int n;
+
+	if (likely(!(c->dr7 & 0xff)))
+		return 0;
+	for (n = 0; n < 4; n++) {
+		u32 kind = c->dr7 >> (16 + 4 * n) & 3;
+
+		if (!(c->dr7 >> (2 * n) & 3) || kind == RING1_BP_IO || c->dr[n] >> 32)
+			continue;
+		dr7 |= c->dr7 & 3ull << (2 * n);
+		/* The length of an instruction's must be 0 (§17.2.4). */
+		dr7 |= c->dr7 & (kind == RING1_BP_EXEC ? 3ull : 15ull) << (16 + 4 * n);
+	}
+	return dr7 ? dr7 | RING1_DR7_FIXED : 0;
+}
+
+static const u32 ring1_dr_masks[4] = {
+	MSR_F16H_DR0_ADDR_MASK, MSR_F16H_DR1_ADDR_MASK,
+	MSR_F16H_DR1_ADDR_MASK + 1, MSR_F16H_DR1_ADDR_MASK + 2,
+};
+
+/*
+ * From here on until ring1_disarm() they strike at guest addresses, which are the
+ * owner's, too: nothing of the host's that touches userspace may run in between.
+ * @wanted: the host has some of its own, maybe with masks (APM vol. 2 §13.1.1.6).
+ */
+static void ring1_arm(const struct rvm_cpu *c, u64 dr7, bool wanted, u64 masks[4])
+{
+	int n;
+
+	for (n = 0; wanted && boot_cpu_has(X86_FEATURE_BPEXT) && n < 4; n++) {
+		rdmsrl(ring1_dr_masks[n], masks[n]);
+		wrmsrl(ring1_dr_masks[n], 0);
+	}
+	set_debugreg(c->dr[0], 0);
+	set_debugreg(c->dr[1], 1);
+	set_debugreg(c->dr[2], 2);
+	set_debugreg(c->dr[3], 3);
+	set_debugreg(dr7, 7);
+}
+
+static void ring1_disarm(bool wanted, const u64 masks[4])
+{
+	int n;
+
+	set_debugreg(0, 7);
+	for (n = 0; wanted && boot_cpu_has(X86_FEATURE_BPEXT) && n < 4; n++)
+		wrmsrl(ring1_dr_masks[n], masks[n]);
+}
+
+/* DR6's bits for the breakpoints that @dr7 arms */
+static u64 ring1_hits(u64 dr6, u64 dr7)
+{
+	u64 hits = 0;
+	int n;
+
+	for (n = 0; n < 4; n++)
+		if (dr7 >> (2 * n) & 3)
+			hits |= dr6 & 1ull << n;
+	return hits;
+}
+
 static noinstr void ring1_world_switch(struct ring1_ctx *ctx)
 {
 	rvm_guest_state_enter();
@@ -483,6 +561,7 @@ static void ring1_enter(struct rvm_vcpu *v)
 	struct ring1_cpu *c = this_cpu_ptr(&ring1_cpus);
 	struct ring1_vcpu *r = to_ring1(v);
 	struct ring1_ctx *ctx = r->ctx;
+	u64 dr7, masks[4];
 	bool wanted;
 
 	r->vector = RING1_NO_VECTOR;
@@ -510,20 +589,29 @@ static void ring1_enter(struct rvm_vcpu *v)
 	ctx->mces = 0;
 	ctx->aborted = 0;
 
+	dr7 = ring1_dr7(&v->cpu);
 	wanted = hw_breakpoint_active();
 	if (wanted)
 		set_debugreg(0, 7);
 	rvm_xcr_load_guest(v);
+	if (unlikely(dr7))
+		ring1_arm(&v->cpu, dr7, wanted, masks);
 	ring1_world_switch(ctx);
+	if (unlikely(dr7))
+		ring1_disarm(wanted, masks);
 	rvm_xcr_load_host(v);
 
 	if (likely(!ctx->aborted)) {
 		ring1_collect(v, ctx);
 		v->stats.fast += ctx->fast_count;
 		ctx->fast_count = 0;
-		if (r->vector == RVM_DB) {
+		r->hits = 0;
+		/* Without #DB: MOV SS held it back until the next instruction, which
+		 * trapped, and our gate met it (switch.S). */
+		if (r->vector == RVM_DB || unlikely(dr7)) {
 			get_debugreg(r->dr6, 6);
 			set_debugreg(DR6_RESERVED, 6);
+			r->hits = ring1_hits(r->dr6, dr7);
 		}
 	} else {
 		r->vector = RING1_ABORTED;
@@ -640,7 +728,6 @@ static int ring1_slice(struct rvm_vcpu *v)
 	case RING1_SEG:
 	case RING1_CPL:
 	case RING1_TF:
-	case RING1_DR:
 		budget = 1;
 		break;
 	default:

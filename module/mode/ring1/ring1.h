@@ -34,7 +34,6 @@ enum ring1_reason {
 	RING1_CPL,		/* ring 1 or 2 */
 	RING1_BITS16,		/* 16-bit kernel code, or any 16-bit stack */
 	RING1_SEG,		/* a hidden descriptor differs from its table's */
-	RING1_DR,		/* breakpoints are armed */
 	RING1_VIEWS,		/* the kernel has no view here: too much is written, or no SMAP */
 	RING1_NR_REASONS,
 };
@@ -127,6 +126,8 @@ struct ring1_vcpu {
 	/* what the last run left, while RVM_G_SEG is stale */
 	u32 vector, error;
 	u64 cr2, dr6;
+	u64 hits;			/* breakpoints met, as in DR6 */
+	bool flat_ss;			/* the stack segment has no base and no limit */
 
 	/* the host's, while @dirty_host: from the first entry after load until put */
 	bool dirty_host;

@@ -84,12 +84,14 @@ static int ring1_page_fault(struct rvm_vcpu *v)
 
 static int ring1_debug(struct rvm_vcpu *v)
 {
-	/* Breakpoints are never armed in the guest: a single step of ring 3, or INT1,
-	 * which leaves DR6 alone. */
+	struct ring1_vcpu *r = to_ring1(v);
+	u64 bits = (r->dr6 & RVM_DR6_BS) | r->hits;
+
+	/* A single step of ring 3, breakpoints; or INT1, which leaves DR6 alone. */
 	v->stats.exit_exception++;
-	if (!(to_ring1(v)->dr6 & (RING1_DR6_BUS_LOCK | RVM_DR6_BS)))
+	if (!(r->dr6 & RING1_DR6_BUS_LOCK) && !bits)
 		return 1;
-	rvm_queue_db(v, to_ring1(v)->dr6 & RVM_DR6_BS);
+	rvm_queue_db(v, bits);
 	return 1;
 }
 
@@ -116,6 +118,13 @@ int ring1_handle(struct rvm_vcpu *v)
 	struct ring1_vcpu *r = to_ring1(v);
 	u64 data[2] = { r->vector, r->error };
 
+	if (unlikely(r->hits && r->vector != RVM_DB)) {
+		/* Still held back by MOV SS: after the instruction that trapped. */
+		v->cpu.int_shadow = RVM_SHADOW_MOV_SS;
+		v->dr6_hits |= r->hits;
+		r->hits = 0;
+		return 1;
+	}
 	switch (r->vector) {
 	case RING1_NO_VECTOR:
 		return 1;
