@@ -248,9 +248,8 @@ static void client_steps(void)
 }
 
 /*
- * Long enough that ring1 runs it natively, in ring 0 and in ring 3, by 8 KiB of code and
- * data: what breakpoints and single steps the handler met, in which order, is what the
- * interpreter meets.
+ * Long enough that ring1 runs it natively: what breakpoints and single steps the handler
+ * met, in which order, is what the interpreter meets.
  */
 #define LOG	0x60000u	/* EIP, DR6, ECX of each */
 #define TABLE	0x50000u	/* 16 dwords, of which two are watched */
