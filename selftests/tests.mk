@@ -14,6 +14,7 @@ TEST_GEN_PROGS += attack_segments attack_traps
 TEST_GEN_PROGS += fuzz_guest fuzz_ioctl
 # Built and installed, not run as a test.
 TEST_GEN_PROGS_EXTENDED += bench_guest host_storm host_state host_duties
+TEST_GEN_PROGS_EXTENDED += bench_trap
 
 TEST_LIB_SRCS := lib/vmtest.c lib/modes.c
 TEST_LIB_HDRS := include/ktap.h include/vmtest.h storm/storm.h

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stopwatch MARK COMMAND [ARG...]: how long until a command prints a line that
+ * stopwatch MARK COMMAND [ARG...]: how long until a command prints each line that
  * begins with MARK, and until it ends.
  *
  * What it prints is kept in memory until the end, so that passing it on costs
  * the command no time; after it come the lines
  *
- *	stopwatch: mark SECONDS		(missing if the line never came)
+ *	stopwatch: mark SECONDS LINE	(one for each, in their order)
  *	stopwatch: end SECONDS
  *
  * Exit status: the command's; 125 if it could not be started.
@@ -20,6 +20,13 @@
 #include <unistd.h>
 
 #define KEEP	(4 << 20)
+#define MARKS	256
+
+static struct {
+	double at;
+	size_t line, len;
+} marks[MARKS];
+static int nr_marks;
 
 static double now(void)
 {
@@ -29,25 +36,28 @@ static double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-/* True if @text has a line that begins with @mark; @line: start of the first unseen. */
-static int has_mark(const char *text, const char *mark, size_t *line)
+/* Note the lines of @text that begin with @mark; @line: start of the first unseen. */
+static void see_marks(const char *text, const char *mark, size_t *line)
 {
+	double when = now();
 	const char *end;
 
 	while ((end = strchr(text + *line, '\n'))) {
-		if (!strncmp(text + *line, mark, strlen(mark)))
-			return 1;
+		if (!strncmp(text + *line, mark, strlen(mark)) && nr_marks < MARKS) {
+			marks[nr_marks].at = when;
+			marks[nr_marks].line = *line;
+			marks[nr_marks++].len = strcspn(text + *line, "\r\n");
+		}
 		*line = end - text + 1;
 	}
-	return 0;
 }
 
 int main(int argc, char **argv)
 {
 	char *text = calloc(1, KEEP);
-	double start, mark = 0, end;
+	double start, end;
 	size_t len = 0, line = 0;
-	int pipes[2], status;
+	int pipes[2], status, i;
 	ssize_t got;
 	pid_t pid;
 
@@ -71,16 +81,16 @@ int main(int argc, char **argv)
 	       (got = read(pipes[0], text + len, KEEP - 1 - len)) > 0) {
 		len += got;
 		text[len] = 0;
-		if (!mark && has_mark(text, argv[1], &line))
-			mark = now();
+		see_marks(text, argv[1], &line);
 	}
 	close(pipes[0]);
 	if (waitpid(pid, &status, 0) != pid)
 		return 125;
 	end = now();
 	fwrite(text, 1, len, stdout);
-	if (mark)
-		printf("\nstopwatch: mark %.3f", mark - start);
+	for (i = 0; i < nr_marks; i++)
+		printf("\nstopwatch: mark %.3f %.*s", marks[i].at - start, (int)marks[i].len,
+		       text + marks[i].line);
 	printf("\nstopwatch: end %.3f\n", end - start);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

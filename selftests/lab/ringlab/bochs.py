@@ -18,7 +18,8 @@ from .say import LabError
 MODELS = {"bochs-intel": "corei7_haswell_4770", "bochs-amd": "trinity_apu",
           "bochs-smap": "broadwell_ult"}
 
-# Guest time passes with instructions: a second takes this many, if the CPU is busy.
+# Time in the machine passes with instructions: a second takes this many, if the CPU is busy.
+# Guests there want more: else a tick of their clock costs the host longer than the tick takes.
 INSTRUCTIONS_PER_SECOND = 50_000_000
 
 CONFIG = """\
@@ -101,7 +102,8 @@ class Emulator:
         self.console = _Channel(os.open(folder / "console", os.O_RDONLY | os.O_NONBLOCK))
         (folder / "go").write_text("c\n", encoding="ascii")	# Debian's build stops in its debugger
         (folder / "rc").write_text(CONFIG.format(
-            model=MODELS[options.machine], cpus=options.cpus, ips=INSTRUCTIONS_PER_SECOND,
+            model=MODELS[options.machine], cpus=options.cpus,
+            ips=options.ips or INSTRUCTIONS_PER_SECOND,
             iso=_iso(folder, kernel, ramdisk, cmdline), console=folder / "console",
             log=folder / "log"), encoding="ascii")
         self.process = subprocess.Popen(["bochs", "-q", "-f", str(folder / "rc"),

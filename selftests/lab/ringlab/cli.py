@@ -32,6 +32,9 @@ def _host_arguments(parser):
                       help="CPU features, in QEMU's words: --features=-umip,-smep")
     host.add_argument("--cpus", type=int, default=1, choices=(1, 2))
     host.add_argument("--mem", default="2G", help="memory (default: 2G)")
+    host.add_argument("--ips", type=int, default=0,
+                      help="Bochs: instructions to a second of its clock (default: "
+                           f"{bochs.INSTRUCTIONS_PER_SECOND}); guests there want ten times as many")
     host.add_argument("--append", default="", metavar="WORDS",
                       help="added to the host's kernel command line")
     host.add_argument("--modules", default="ringvm",
@@ -48,7 +51,7 @@ def _options(args):
     return HostOptions(machine=args.machine, svm=args.svm, la57=args.la57, smap=args.smap,
                        model=args.model, features=args.features,
                        cpus=args.cpus, mem=args.mem, append=args.append, modules=args.modules,
-                       params=args.params).check()
+                       params=args.params, ips=args.ips).check()
 
 
 def _files(args):

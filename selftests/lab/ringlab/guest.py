@@ -22,8 +22,8 @@ def initrd(name):
     stale."""
     _, arch = kernels.GUESTS[name]
     busybox = kernels.busybox(arch)
-    sources = (busybox, LAB / "guest/init", LAB / "guest/workload", work.program(),
-               LAB / "ringlab/guest.py")
+    sources = (busybox, LAB / "guest/init", LAB / "guest/workload", LAB / "guest/bench",
+               work.program(), LAB / "ringlab/guest.py")
     path = below("guests") / f"{arch}.initrd"
     newest = max(s.stat().st_mtime_ns for s in sources)
     if path.exists() and path.stat().st_mtime_ns == newest:
@@ -39,6 +39,7 @@ def initrd(name):
         disk.link(f"bin/{applet}", "busybox")
     disk.file("init", LAB / "guest/init", 0o755)
     disk.file("bin/workload", LAB / "guest/workload", 0o755)
+    disk.file("bin/bench", LAB / "guest/bench", 0o755)
     disk.file("bin/work", work.program(), 0o755)
     plain = path.with_suffix(f".plain.{os.getpid()}")
     disk.write(plain)

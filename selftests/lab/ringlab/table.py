@@ -7,7 +7,7 @@ import shlex
 import tomllib
 from pathlib import Path
 
-from . import build, guest, ktap, trace
+from . import build, guest, kernels, ktap, trace
 from .ktap import Result
 from .paths import LAB, TOP
 from .qemu import HostOptions
@@ -61,11 +61,7 @@ class Test:
         return f"set -e\ntest -c {self.device}\nln -sf {self.device} /dev/kvm\n"
 
     def _client(self):
-        return self._link() + (
-            "exec qemu-system-x86_64 -accel kvm -machine pc,kernel-irqchip=off -m 256M "
-            "-nodefaults -nographic -serial stdio -no-reboot "
-            f"-kernel /guests/{self.argument}.kernel -initrd /guests/{self.argument}.initrd "
-            f"-append {shlex.quote(guest.append(self.nonce, scale=self.work))}")
+        return self._link() + client_script(self.argument, self.nonce, "kvm", scale=self.work)
 
     def _screen(self):
         return self._link() + f"exec /lab/bin/screen-client {self.argument}"
@@ -93,6 +89,15 @@ def launch_script(name, device, nonce, extra="", options="", scale=0):
     return (f"exec ringvm run --device {device} --kernel /guests/{name}.kernel "
             f"--initrd /guests/{name}.initrd --mem 256M {options} "
             f"--append {shlex.quote(guest.append(nonce, extra, scale))}")
+
+
+def client_script(name, nonce, accel, extra="", scale=0):
+    """Shell line that boots guest @name with Debian's QEMU."""
+    machine = "pc,kernel-irqchip=off" if accel == "kvm" else "pc"
+    return (f"exec qemu-system-x86_64 -accel {accel} -machine {machine} -m 256M "
+            "-nodefaults -nographic -serial stdio -no-reboot "
+            f"-kernel /guests/{name}.kernel -initrd /guests/{name}.initrd "
+            f"-append {shlex.quote(guest.append(nonce, extra, scale))}")
 
 
 def _expand(entry, programs):
@@ -139,6 +144,11 @@ def load(programs):
     for test in tests:
         if test.host not in hosts:
             raise LabError(f"tests.toml: {test.name}: no host named {test.host}")
+        # There is no tools disk in Bochs, which would have the guests.
+        if test.kind == "launch" and hosts[test.host].options.machine != "qemu":
+            test.files |= {
+                f"tools/guests/{test.argument}.kernel": kernels.guest_kernel(test.argument),
+                f"tools/guests/{test.argument}.initrd": guest.initrd(test.argument)}
     return tests, hosts
 
 

@@ -26,7 +26,8 @@ LIBRARIES = ("libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libut
              "libpthread.so.0", "librt.so.1", "libdl.so.2", "libasan.so.8", "libubsan.so.1")
 FIRMWARE = ("/usr/share/seabios/bios*.bin", "/usr/share/seabios/vgabios*.bin",
             "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot*.bin",
-            "/usr/share/qemu/multiboot*.bin", "/usr/share/qemu/sgabios.bin")
+            "/usr/share/qemu/multiboot*.bin", "/usr/share/qemu/sgabios.bin",
+            "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so")
 # Modules of the host kernel, as folders below kernel/.
 MODULES = ("arch/x86", "virt", "drivers/block", "fs/overlayfs", "fs/fuse")
 LIBDIR = Path("/usr/lib/x86_64-linux-gnu")
