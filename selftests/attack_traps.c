@@ -417,6 +417,28 @@ static void iopl(void)
 	EXPECT_EQ(v->regs.rdx & 0xff, 0x77);
 }
 
+/* The code segment ends behind an instruction that ring1's gate does by itself: #GP there. */
+GUEST(at_limit, 32, "mov $20, %ecx\n1: sti\nnop\ncli\ndec %ecx\njnz 1b\ncli\n");
+
+static void code_limit(void)
+{
+	struct vcpu *v = guest_start(MODE_PG32, at_limit);
+	uint32_t end = G_CODE + code_len(at_limit), *f;
+
+	if (guest_on_tcg())
+		SKIP("TCG fetches beyond the limit");
+	memset(v->vm->mem + end, 0x90, 64);
+	g8(v->vm, end + 64) = 0xf4;
+	v->sregs.cs.limit = end - 1;
+	v->sregs.cs.g = 0;
+	set_sregs(v);
+	EXPECT_EQ(run_to_vector(v), GP);
+	f = (uint32_t *)(v->vm->mem + v->regs.rsp);
+	EXPECT_EQ(f[0], 0);
+	EXPECT_EQ(f[1], end);
+	EXPECT_EQ(v->regs.rcx, 0);
+}
+
 /*
  * SYSENTER with what the guest has made of its MSRs: flat ring 0 at the given EIP, the host's
  * own never.
@@ -447,6 +469,7 @@ int main(void)
 	static const struct ktap_case cases[] = {
 		{ "ring 3", ring3 }, { "ring 0", ring0 }, { "each interrupt", each_interrupt },
 		{ "I/O map", io_map }, { "IOPL 3", iopl }, { "sysenter", sysenter },
+		{ "code limit", code_limit },
 	};
 
 	vmtest_init();

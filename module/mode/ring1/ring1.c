@@ -415,7 +415,8 @@ static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 		ctx->fs = v->cpu.seg[RVM_FS].sel;
 		ctx->gs = v->cpu.seg[RVM_GS].sel;
 		r->flat_ss = ring1_flat_stack(&v->cpu.seg[RVM_SS]);
-		ctx->flat_cs = !v->cpu.seg[RVM_CS].base;
+		/* The gate goes on behind its instruction without a look at the limit. */
+		ctx->flat_cs = !v->cpu.seg[RVM_CS].base && v->cpu.seg[RVM_CS].limit == ~0u;
 	}
 	/* The gate's own accesses to the stack meet no breakpoint. */
 	ctx->flat_ss = r->flat_ss && !rvm_debug_armed(v);
