@@ -8,6 +8,7 @@
 #include "../../mmu/mmu.h"
 #include "../../trace.h"
 
+#include <linux/cc_platform.h>
 #include <linux/hw_breakpoint.h>
 #include <asm/cpufeature.h>
 #include <asm/debugreg.h>
@@ -160,6 +161,12 @@ static int ring1_setup(char *why, size_t len)
 	}
 	if (boot_cpu_has(X86_FEATURE_XENPV)) {
 		scnprintf(why, len, "this kernel is itself a Xen PV guest and does not own its descriptor tables");
+		return -ENODEV;
+	}
+	/* Their CPU raises #VC or #VE wherever it likes, in the gates too. */
+	if (cc_platform_has(CC_ATTR_GUEST_STATE_ENCRYPT) ||
+	    boot_cpu_has(X86_FEATURE_TDX_GUEST)) {
+		scnprintf(why, len, "this kernel is itself an encrypted guest (SEV-ES or TDX), whose CPU interrupts the world switch");
 		return -ENODEV;
 	}
 	if (ring1_alloc_cpus()) {

@@ -170,6 +170,7 @@ bool ring1_desc_written(struct rvm_vcpu *v, u64 gpa);
  * @given_up: too many of them: it is not watched, and nothing is copied
  * @missed: how often it was wanted meanwhile; @tries: how often it was given up
  * @reading: the guest's page is being read, and was not written since
+ * @empty: nothing has been looked at since it was cleared
  * @mode: RVM_DEC_*, as it was decoded
  * @next, @cross: the instruction that begins at @cross ends in that page; or NULL
  * @previous, @tail: an instruction of that page ends here and has so many bytes here
@@ -187,6 +188,7 @@ struct ring1_view {
 	u32 cross, tail, lost;
 	bool given_up;
 	bool reading;
+	bool empty;
 	DECLARE_BITMAP(known, PAGE_SIZE);
 };
 

@@ -229,7 +229,7 @@ SYM_INNER_LABEL(ring1_sti, SYM_L_LOCAL)
 	jmp	ring1_resume
 
 /*
- * The stack slot at linear ECX: its place in the direct map into RDI.  Uses RDX, RSI.
+ * The stack slot at linear ECX: its place in the direct map into RDI.  Uses RAX, RDX, RSI.
  */
 .macro RING1_STACK_SLOT write
 	cmpl	$0, R1_FLAT_SS(%rsp)
@@ -243,9 +243,16 @@ SYM_INNER_LABEL(ring1_sti, SYM_L_LOCAL)
 	test	$4, %sil
 	jnz	ring1_leave
 	.if \write
+	/* D as the CPU sets it: only in an entry that is still there. */
 	test	$2, %sil
 	jz	ring1_leave
-	lock orq $0x40, (%rdi)
+	test	$0x40, %sil
+	jnz	3f
+	mov	%rsi, %rax
+	or	$0x40, %rsi
+	lock cmpxchg %rsi, (%rdi)
+	jne	ring1_leave
+3:
 	.endif
 	and	R1_PFN_MASK(%rsp), %rsi
 	not	%rdx

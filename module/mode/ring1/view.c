@@ -238,6 +238,7 @@ static void view_clear(struct ring1_view *view)
 	bitmap_zero(view->known, PAGE_SIZE);
 	memset(view->kinds, 0, PAGE_SIZE);
 	view->reading = false;
+	view->empty = true;
 }
 
 static struct ring1_view *view_alloc(u64 gfn)
@@ -383,8 +384,11 @@ void ring1_views_clear(struct rvm_vm *vm)
 	int i;
 
 	spin_lock(&vs->lock);
-	hash_for_each(vs->table, i, view, node)
-		view_clear(view);
+	hash_for_each(vs->table, i, view, node) {
+		view->reading = false;
+		if (!view->empty)
+			view_clear(view);
+	}
 	spin_unlock(&vs->lock);
 }
 
@@ -491,6 +495,7 @@ static void view_walk(struct ring1_view *view, const u8 *code, u32 off, u32 mode
 	int rc;
 
 	view->mode = mode;
+	view->empty = false;
 	for (steps = 0; steps < VIEW_STEPS; steps++) {
 		if (off >= PAGE_SIZE || test_bit(off, view->known))
 			goto next;
