@@ -207,6 +207,9 @@ struct rvm_hot {
 	/* DS, ES and SS with 32-bit offsets: nothing to check and nothing to add; and
 	 * besides, the stack pointer has 32 bits */
 	bool flat, flat_stack;
+	/* what these were made with; @seg_rules 0: nothing yet */
+	struct rvm_seg seg_of[6];
+	u32 seg_rules;
 	bool tlb_off;		/* every access shall miss: tlb is empty */
 
 	/* the TLB for accesses at this CPL, and what completes a tag */

@@ -140,6 +140,24 @@ static bool flat(const struct rvm_hot *hot, u32 seg)
 	       hot->seg[seg].wlim > 0xffffffff;
 }
 
+/* What hot_segments() looks at besides the segments; never 0. */
+static u32 seg_rules(const struct rvm_cpu *cpu, bool code64, bool intel)
+{
+	return 1 | code64 << 1 | rvm_is_protmode(cpu) << 2 | intel << 3 |
+	       !!(cpu->rflags & RVM_FL_VM) << 4 | !!(cpu->cr4 & RVM_CR4_LA57) << 5;
+}
+
+static bool same_segments(const struct rvm_seg *a, const struct rvm_seg *b)
+{
+	u64 other = 0;
+	u32 i;
+
+	for (i = 0; i < 6; i++)
+		other |= (a[i].base ^ b[i].base) | (a[i].limit ^ b[i].limit) |
+			(u16)(a[i].attr ^ b[i].attr);
+	return !other;
+}
+
 static void choose_rows(struct rvm_hot *hot, struct rvm_insn_cache *c, u32 size)
 {
 	hot->win_mask = (size == RVM_DEC_16 ? c->rows / 8 : c->rows) - 1;
@@ -153,13 +171,18 @@ void rvm_hot_refresh(struct rvm_insn *insn)
 	struct rvm_insn_cache *c = insn->cache;
 	struct rvm_hot *hot = &insn->hot;
 	bool code64 = rvm_is_64bit(cpu);
-	u32 mode, ctx;
+	u32 mode, ctx, rules;
 
 	hot->gla_mask = code64 ? ~0ull : 0xffffffff;
 	hot->rip_mask = code64 ? ~0ull : 0xffffffff;
-	hot_segments(hot, cpu, code64, insn->intel);
-	hot->flat = flat(hot, RVM_DS) && flat(hot, RVM_ES) && flat(hot, RVM_SS);
-	hot->flat_stack = hot->flat && (cpu->seg[RVM_SS].attr & RVM_SEG_DB);
+	rules = seg_rules(cpu, code64, insn->intel);
+	if (hot->seg_rules != rules || !same_segments(hot->seg_of, cpu->seg)) {
+		hot_segments(hot, cpu, code64, insn->intel);
+		hot->flat = flat(hot, RVM_DS) && flat(hot, RVM_ES) && flat(hot, RVM_SS);
+		hot->flat_stack = hot->flat && (cpu->seg[RVM_SS].attr & RVM_SEG_DB);
+		memcpy(hot->seg_of, cpu->seg, sizeof(hot->seg_of));
+		hot->seg_rules = rules;
+	}
 	if (!c) {
 		hot->tlb = nothing;
 		hot->tlb_off = true;

@@ -402,6 +402,9 @@ static bool kernel_segs_place(struct rvm_vcpu *v)
 	struct ring1_vcpu *r = to_ring1(v);
 	u32 i, j;
 
+	if (!memcmp(r->placed, v->cpu.seg, sizeof(r->placed)))
+		return true;
+	memset(r->placed, 0, sizeof(r->placed));
 	for (i = 0; i < ARRAY_SIZE(segs); i++) {
 		const struct rvm_seg *s = &v->cpu.seg[segs[i]];
 
@@ -427,6 +430,8 @@ static bool kernel_segs_place(struct rvm_vcpu *v)
 	}
 	r->run_gdt[R1_SEL_KCS / 8] = desc_kernel(&v->cpu.seg[RVM_CS]);
 	r->run_gdt[R1_SEL_KSS / 8] = desc_kernel(&v->cpu.seg[RVM_SS]);
+	BUILD_BUG_ON(sizeof(r->placed) > sizeof(v->cpu.seg));
+	memcpy(r->placed, v->cpu.seg, sizeof(r->placed));
 	return true;
 }
 

@@ -114,6 +114,7 @@ struct ring1_vcpu {
 	struct ring1_shadow table[RING1_NR_TABLES];
 	u64 *load_gdt, *run_gdt;	/* for ring 1: on the way in, and after it */
 	u64 *bridge_gdt;		/* the host's and ours, while the IDT changes */
+	struct rvm_seg placed[6];	/* whose descriptors are in the first two */
 
 	bool views;			/* there are any: the CPU has SMAP */
 
