@@ -75,6 +75,9 @@ static void delivered(void)
  */
 static void window(void)
 {
+	/* CLI 1, OUT 2, NOP 1, STI 1, and its shadow covers the first NOP.  TCG's VMRUN does
+	 * not load the shadow after an interrupt of the host's; see sti_covers_one. */
+	uint64_t first = G_CODE + (guest_on_tcg() ? 5 : 6);
 	enum guest_mode m;
 
 	for (m = 0; m < NR_MODES; m++) {
@@ -89,12 +92,11 @@ static void window(void)
 		EXPECT_EQ(v->run->if_flag, 1);
 		EXPECT_EQ(v->run->ready_for_interrupt_injection, 1);
 		get_regs(v);
-		/* CLI 1, OUT 2, NOP 1, STI 1, and its shadow covers the first NOP. */
-		EXPECT(v->regs.rip >= G_CODE + 6 && v->regs.rip <= G_CODE + 7);
+		EXPECT(v->regs.rip >= first && v->regs.rip <= G_CODE + 7);
 		v->run->request_interrupt_window = 0;
 		ASSERT_OK(interrupt(v, VEC));
 		EXPECT_EQ(run_to_vector(v), VEC);
-		EXPECT(stack_word(v, 0) >= G_CODE + 6 && stack_word(v, 0) <= G_CODE + 7);
+		EXPECT(stack_word(v, 0) >= first && stack_word(v, 0) <= G_CODE + 7);
 	}
 }
 
