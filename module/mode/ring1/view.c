@@ -20,7 +20,7 @@
  * its own, without views.
  *
  * The guest's page is write-protected while it has a view (rvm_track_gfn()): a write
- * to it is interpreted, and clears the view.
+ * to it is interpreted, and takes the instructions that it touches out of the view.
  *
  * An instruction that crosses into the next page is copied into two views, as long as
  * these two pages follow each other (view_cross()).
