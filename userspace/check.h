@@ -9,7 +9,7 @@
 #include "facts.h"
 #include "opts.h"
 
-#define CHECK_NOTES	4
+#define CHECK_NOTES	6
 
 struct verdict {
 	bool works;

@@ -19,6 +19,7 @@
 #define MODES_PARAMETER	"/sys/module/ringvm/parameters/modes"
 #define CPUINFO		"/proc/cpuinfo"
 #define MITIGATIONS_PARAMETER	"/sys/module/ringvm/parameters/mitigations"
+#define RING1_PARAMETER	"/sys/module/ringvm/parameters/ring1"
 #define LOCKDOWN	"/sys/kernel/security/lockdown"
 #define SIG_ENFORCE	"/sys/module/module/parameters/sig_enforce"
 #define SECURE_BOOT	"/sys/firmware/efi/efivars/" \
@@ -251,6 +252,8 @@ void facts_gather(struct facts *f)
 	gather_kernel(f);
 	if (read_small(MODES_PARAMETER, text, sizeof(text)) > 0)
 		facts_parse_modes(text, f);
+	if (read_small(RING1_PARAMETER, text, sizeof(text)) > 0)
+		f->ring1_left_out = text[0] == 'N';
 	if (read_small(MITIGATIONS_PARAMETER, text, sizeof(text)) > 0)
 		copy_line(f->mitigations, sizeof(f->mitigations), text, strcspn(text, "\n"));
 	for (id = 0; id < MODE_COUNT; id++)

@@ -43,6 +43,7 @@ struct facts {
 	/* What the kernel makes use of, as /proc/cpuinfo has it. */
 	bool cpu_smap, cpu_umip, cpu_cpuid_fault, cpu_fred;
 	bool module_loaded, module_installed;
+	bool ring1_left_out;		/* the module was loaded with ring1=0 */
 	bool modules_signed_only;
 	bool kvm_amd, kvm_intel;	/* loaded */
 	bool headers;

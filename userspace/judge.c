@@ -85,6 +85,9 @@ static void judge_refused(const struct facts *f, enum mode_id id,
 	else if (id == MODE_VMX && f->kvm_intel)
 		snprintf(v->advice, sizeof(v->advice),
 			 "if kvm_intel holds the hardware: end its guests, then: modprobe -r kvm_intel && modprobe -r ringvm && modprobe ringvm");
+	else if (id == MODE_RING1 && f->ring1_left_out)
+		snprintf(v->advice, sizeof(v->advice),
+			 "if you trust your guests as far as ring1 asks: modprobe -r ringvm && modprobe ringvm ring1=1");
 	else if (id == MODE_RING1 && f->cpu_fred)
 		snprintf(v->advice, sizeof(v->advice),
 			 "boot the kernel with fred=off");
@@ -139,11 +142,14 @@ static void judge_kvm(const struct facts *f, struct verdict *v)
 		    f->cpu_svm ? "modprobe kvm_amd" : "modprobe kvm_intel");
 }
 
-/* What this processor does not let ring1 do, or hide from its guests (docs/ring1.md). */
+/* What ring1 asks for, and what this processor does not let it do, or hide from its
+ * guests (docs/ring1.md). */
 static void note_ring1(const struct facts *f, struct verdict *v)
 {
 	unsigned int n = 0;
 
+	v->notes[n++] = "trust: only for guests that you would trust as a program that root runs; to the processor's predictors they are the kernel";
+	v->notes[n++] = "64-bit: for 32-bit guests; what a guest does in long mode is interpreted, as in interp";
 	if (f->cpu_fred)
 		v->notes[n++] = "FRED: under it rings 1 and 2 do not exist; a kernel that uses it must be booted with fred=off";
 	if (!f->cpu_smap)

@@ -273,6 +273,7 @@ int parse_run(int argc, char **argv, struct run_opts *o, struct diag *d)
 		return diag_set(d, "--device and --mode exclude each other: give one of them");
 	if (o->device && !*o->device)
 		return diag_set(d, "--device is empty: give a node such as /dev/ringvm or /dev/kvm");
+	o->best = !o->device && (!o->mode || !strcmp(o->mode, "best"));
 	if (!o->device)
 		o->device = mode_device(o->mode ? o->mode : "best");
 	return 0;

@@ -34,6 +34,7 @@ struct run_opts {
 	const char *append;
 	const char *device;	/* resolved: never NULL after parsing */
 	const char *mode;	/* as given by --mode, or NULL */
+	bool best;		/* neither a mode nor a node was asked for by name */
 	const char *name;
 	uint64_t mem;		/* bytes, a multiple of 2 MiB */
 	unsigned int timeout;	/* seconds, 0 = none */

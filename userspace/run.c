@@ -127,6 +127,39 @@ static int choose_protocol(const struct run_opts *o, const struct vm *vm,
 	return 0;
 }
 
+/*
+ * Opens the node, and says which mode it is.  Where the best mode is ring1 a 64-bit
+ * kernel gets interp: it would be interpreted there, too, no faster, and by a mode
+ * that asks for more trust in the guest.
+ */
+static int open_node(const struct run_opts *o, struct vm *vm, const struct bzimage *k,
+		     struct diag *d)
+{
+	const char *interp = mode_device("interp");
+	struct diag ignored;
+
+	if (vm_open(vm, o->device, d))
+		return -1;
+	if (!k->kernel_64 || strcmp(vm->mode, "ring1")) {
+		say("mode %s on %s: %s", vm->mode, vm->device, vm->why);
+		return 0;
+	}
+	if (o->best) {
+		vm_close(vm);
+		if (!vm_open(vm, interp, &ignored)) {
+			say("mode %s on %s: the kernel is a 64-bit one; ring1, the best mode that works here, runs only 32-bit ones natively and would interpret it as well",
+			    vm->mode, vm->device);
+			return 0;
+		}
+		vm_close(vm);
+		if (vm_open(vm, o->device, d))
+			return -1;
+	}
+	say("mode %s on %s: %s; but the kernel is a 64-bit one: in long mode it is interpreted, every instruction (counter soft_long)",
+	    vm->mode, vm->device, vm->why);
+	return 0;
+}
+
 /* The machine, ready for its first instruction. */
 static int build(const struct run_opts *o, struct machine *m,
 		 struct guest_files *f, struct diag *d)
@@ -135,9 +168,8 @@ static int build(const struct run_opts *o, struct machine *m,
 	struct boot_plan plan;
 	bool long_mode;
 
-	if (vm_open(&m->vm, o->device, d))
+	if (open_node(o, &m->vm, &f->image, d))
 		return -1;
-	say("mode %s on %s: %s", m->vm.mode, o->device, m->vm.why);
 	if (choose_protocol(o, &m->vm, &f->image, &long_mode, d) ||
 	    boot_plan(&f->image, &mem, f->initrd_size, strlen(o->append),
 		      long_mode, &plan, d) ||

@@ -212,14 +212,18 @@ static unsigned int notes(const char *const *parts)
 /* What cannot be hidden or done on this processor, whether the mode works or not. */
 static void ring1_notes(void)
 {
-	static const char *const bare_cpu[] = { "no SMAP", "no CPUID faulting", "no UMIP", NULL };
-	static const char *const fred[] = { "FRED", "no SMAP", "no CPUID faulting", "no UMIP", NULL };
-	static const char *const full[] = { NULL };
+	static const char *const bare_cpu[] = {
+		"trust", "long mode", "no SMAP", "no CPUID faulting", "no UMIP", NULL
+	};
+	static const char *const fred[] = {
+		"trust", "long mode", "FRED", "no SMAP", "no CPUID faulting", "no UMIP", NULL
+	};
+	static const char *const full[] = { "trust", "long mode", NULL };
 
 	bare();
-	CHECK_EQ(notes(bare_cpu), 3);
+	CHECK_EQ(notes(bare_cpu), 5);
 	facts.cpu_fred = true;
-	CHECK_EQ(notes(fred), 4);
+	CHECK_EQ(notes(fred), 6);
 	facts.module_loaded = true;
 	facts_parse_modes("ring1: no: the kernel runs with FRED", &facts);
 	CHECK(no(MODE_RING1, "FRED", "fred=off"));
@@ -227,11 +231,24 @@ static void ring1_notes(void)
 	facts.nodes[MODE_RING1].opened = true;
 	facts.nodes[MODE_RING1].api_version = 12;
 	CHECK(yes(MODE_RING1, ""));
-	CHECK_EQ(notes(bare_cpu), 3);
+	CHECK_EQ(notes(bare_cpu), 5);
 	facts_parse_flags("flags : smap umip cpuid_fault", &facts);
-	CHECK_EQ(notes(full), 0);
+	CHECK_EQ(notes(full), 2);
 	check_judge(&facts, MODE_INTERP, &verdict);
 	CHECK(!verdict.notes[0]);
+}
+
+/* The administrator's own choice is not a fault, and can be undone. */
+static void ring1_left_out(void)
+{
+	bare();
+	facts.module_loaded = true;
+	facts.ring1_left_out = true;
+	facts_parse_modes("ring1: no: the module was loaded with ring1=0\ninterp: ok\n", &facts);
+	facts.nodes[MODE_INTERP].opened = true;
+	facts.nodes[MODE_INTERP].api_version = 12;
+	CHECK(no(MODE_RING1, "ring1=0", "modprobe ringvm ring1=1"));
+	CHECK(yes(MODE_INTERP, ""));
 }
 
 static const struct test tests[] = {
@@ -245,6 +262,7 @@ static const struct test tests[] = {
 	{ "check_best", best },
 	{ "check_flags_text", flags_text },
 	{ "check_ring1_notes", ring1_notes },
+	{ "check_ring1_left_out", ring1_left_out },
 };
 
 TEST_MAIN(tests)

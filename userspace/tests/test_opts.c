@@ -138,7 +138,11 @@ static void run_everything(void)
 	CHECK(o.stats && o.no_pv && o.verbose);
 	CHECK(!RUN(&o, "--kernel", "k", "--device", "/dev/kvm"));
 	CHECK(!strcmp(o.device, "/dev/kvm"));
+	CHECK(!o.best);
+	CHECK(!RUN(&o, "--kernel", "k", "--device", "/dev/ringvm"));
+	CHECK(!o.best);
 	CHECK(!RUN(&o, "--kernel", "k", "--append", ""));
+	CHECK(o.best);
 	CHECK(!strcmp(o.append, ""));
 }
 
@@ -153,6 +157,7 @@ static void run_modes(void)
 	for (i = 0; i < 5; i++) {
 		CHECK(!RUN(&o, "--kernel", "k", "--mode", modes[i]));
 		CHECK(o.device == mode_device(modes[i]));
+		CHECK_EQ(o.best, !i);
 	}
 	CHECK(!strcmp(mode_device("best"), "/dev/ringvm"));
 	CHECK(!strcmp(mode_device("svm"), "/dev/ringvm-svm"));

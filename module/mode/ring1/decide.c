@@ -67,7 +67,12 @@ void ring1_count(struct rvm_vcpu *v, enum ring1_reason reason)
 	case RING1_EVENT:	s->soft_event++; break;
 	case RING1_TRAP:	s->soft_trap++; break;
 	case RING1_REAL:	s->soft_real++; break;
-	case RING1_LONG:	s->soft_long++; break;
+	case RING1_LONG:
+		/* Asked for or not, this is not what the mode is for. */
+		if (!s->soft_long++)
+			pr_info_ratelimited("ring1: the guest of process %d, vCPU %u, is in long mode: it is interpreted there, as in interp\n",
+					    v->vm->creator, v->id);
+		break;
 	case RING1_V86:		s->soft_v86++; break;
 	case RING1_IF:		s->soft_if++; break;
 	case RING1_SHADOW:	s->soft_shadow++; break;

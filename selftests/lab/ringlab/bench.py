@@ -208,7 +208,7 @@ MODES_PATIENCE = 1500		# seconds for one side's guest
 MODES_DEADLINE = MODES_PATIENCE + 60
 MODES_WORK = 1
 # How each side loads the module, and which node it uses; QEMU's TCG needs neither.
-MODES = {"ring1": ("ring1=1", "/dev/ringvm-ring1"), "svm-shadow": ("npt=0", "/dev/ringvm-svm"),
+MODES = {"ring1": ("", "/dev/ringvm-ring1"), "svm-shadow": ("npt=0", "/dev/ringvm-svm"),
          "svm": ("", "/dev/ringvm-svm"), "qemu-tcg": (None, None)}
 NATIVE = "native"
 
@@ -337,10 +337,10 @@ def _traps(_chosen, rounds):
     build.module()
     build.selftests()
     say(f"traps, in time: {', '.join(TRAP_DEVICES)}")
-    _one_program("bench_trap", HostOptions(params="ring1=1", append="mitigations=off"),
+    _one_program("bench_trap", HostOptions(append="mitigations=off"),
                  f"bench_trap -r {rounds} {' '.join(TRAP_DEVICES)}", "bench-traps")
     say("traps, in instructions: Bochs, a CPU with SMAP")
-    _one_program("bench_trap", HostOptions(machine="bochs-smap", params="ring1=1", ips=500_000_000),
+    _one_program("bench_trap", HostOptions(machine="bochs-smap", ips=500_000_000),
                  f"bench_trap -c -r {rounds} {TRAP_DEVICES[0]}", "bench-traps-bochs")
 
 
@@ -381,7 +381,7 @@ def _share(chosen, _rounds):
     scales = {"boot": 0, "boot-and-work": 4}
     jobs = [Job(what, launch_script(name, "/dev/ringvm-ring1", nonce, "", "--stats", scale) + "\n",
                 MODES_DEADLINE) for what, scale in scales.items()]
-    boot.run(HostOptions(svm=False, params="ring1=1", append="mitigations=off"), jobs,
+    boot.run(HostOptions(svm=False, append="mitigations=off"), jobs,
              {"lab/bin/ringvm": build.launcher_path()}, watch=lambda job, line: None,
              log="bench-share")
     show(f"\nguest {name}: instructions, million")

@@ -23,8 +23,7 @@ def _host(mode):
     through a register end blocks of the emulator's code.  ring1 needs SMAP."""
     hardware = mode not in NO_HARDWARE
     return HostOptions(svm=hardware, smap=mode != "interp",
-                       append="" if hardware else "mitigations=off",
-                       params="ring1=1" if mode == "ring1" else "")
+                       append="" if hardware else "mitigations=off")
 
 
 def _boot(name, mode, nonce):
