@@ -509,15 +509,24 @@ static int rvm_op_hypercall(struct rvm_insn *insn)
 	return RVM_INSN_OK;
 }
 
-/* An iteration of a REP string instruction is done for good: what it accessed
- * is not asked for again. */
-static void rvm_op_commit(struct rvm_insn *insn)
+/*
+ * An iteration of a REP string instruction is done for good: what it accessed
+ * is not asked for again.  Where shadow paging has given up a page since the
+ * instruction began, it is most likely the one that is being filled or copied to,
+ * and the CPU can do the rest: a guest clears its page tables so.
+ */
+static bool rvm_op_commit(struct rvm_insn *insn)
 {
-	struct rvm_replay *rp = &insn_vcpu(insn)->replay;
+	struct rvm_vcpu *v = insn_vcpu(insn);
+	struct rvm_replay *rp = &v->replay;
 
 	rp->n = 0;
 	rp->pos = 0;
 	rp->pio_done = false;
+	if (!v->vm->shadow || insn->cache || v->vm->stats.shadow_zapped == v->shadow.zapped)
+		return false;
+	v->stats.rep_left++;
+	return true;
 }
 
 static const struct rvm_insn_ops rvm_insn_kernel_ops = {
@@ -782,6 +791,7 @@ int rvm_emulate_one(struct rvm_vcpu *v)
 	rp->error = 0;
 	insn->reason = NULL;
 	insn->watch_data = rvm_debug_armed(v);
+	v->shadow.zapped = v->vm->stats.shadow_zapped;
 	r = rvm_insn_step(insn);
 	/* Where the guest's own instructions use the unit, no address of ours may
 	 * stay in it, and what we know of it is out of date at once. */

@@ -238,6 +238,7 @@ struct rvm_pte_spares {
  * @key: the registers that they were made for
  * @changed: set when another root is loaded; cleared by the mode
  * @sync: the guest has flushed its TLB: unsynced tables are looked at again
+ * @zapped: shadow pages that were gone when the instruction being interpreted began
  * @spare_pages, @spare_gfns, @spare_descs: memory for the next fault
  */
 struct rvm_vcpu_shadow {
@@ -253,6 +254,7 @@ struct rvm_vcpu_shadow {
 		bool sync;
 	} trees[2];
 	bool changed;
+	u64 zapped;
 	struct list_head spare_pages;
 	u32 nr_spare_pages;
 	u64 *spare_gfns[4];

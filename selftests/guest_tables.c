@@ -378,6 +378,45 @@ static void new_place(void)
 	}
 }
 
+/* ---- tables are cleared and used anew ------------------------------------------------ */
+
+/*
+ * The directory at RBX, which has just been in use, is cleared as kernels do before they use
+ * a page for something else: with one repeated instruction.
+ */
+GUEST(clear64, 64,
+      "1: mov (%rsi), %edx\n mov %rbx, %rdi\n mov $512, %ecx\n xor %eax, %eax\n rep stosq\n"
+      "mov %r8, (%rbx)\n mov %cr3, %rax\n mov %rax, %cr3\n"
+      "add %rdx, %rbp\n dec %r9d\n jnz 1b\n hlt\n");
+#define CLEARED	20u
+
+static void cleared(void)
+{
+	const uint32_t directory = 0x91000, table = 0x90000;
+	struct vcpu *v = guest_start(MODE_LONG, clear64);
+	uint32_t i;
+
+	marks(v->vm);
+	g64(v->vm, table) = (MARKED + PG) | 7;
+	for (i = 0; i < 512; i++)
+		g64(v->vm, directory + i * 8) = table | 7;
+	g64(v->vm, 0x92000) = directory | 7;
+	g64(v->vm, G_PML4 + 8) = 0x92000 | 7;
+	v->regs.rbx = directory;
+	v->regs.rsi = FAR_LONG;
+	v->regs.r8 = table | 7;
+	v->regs.r9 = CLEARED;
+	set_regs(v);
+	run_to_hlt(v);
+	EXPECT_EQ(v->regs.rbp, CLEARED);
+	EXPECT_EQ(g64(v->vm, directory) & ~0x20ull, table | 7);
+	for (i = 1; i < 512; i++)
+		EXPECT_EQ(g64(v->vm, directory + i * 8), 0);
+	/* Most of it is done by the CPU. */
+	if (dev_is_shadow())
+		EXPECT_EQ(stat_value(v->fd, "rep_left"), CLEARED);
+}
+
 /* ---- all entries lead to one table ------------------------------------------------- */
 
 #define ONE_P1	0x80000u
@@ -636,7 +675,7 @@ int main(void)
 {
 	static const struct ktap_case cases[] = {
 		{ "random_tables", random_tables }, { "self_mapped", self_mapped },
-		{ "new_place", new_place },
+		{ "new_place", new_place }, { "cleared", cleared },
 		{ "all_one", all_one }, { "changed_while_walked", changed_while_walked },
 		{ "tables_in_rom", tables_in_rom }, { "tables_nowhere", tables_nowhere },
 		{ "many_tables", many_tables },

@@ -84,10 +84,8 @@ static __always_inline int repeat(struct rvm_insn *insn, const struct rvm_decode
 		 */
 		cpu->rflags |= RVM_FL_RF;
 		cpu->int_shadow = 0;
-		if (insn->ops->commit)
-			insn->ops->commit(insn);
 		left -= n;
-		if (!left || port)
+		if ((insn->ops->commit && insn->ops->commit(insn)) || !left || port)
 			return RVM_INSN_RETRY;
 	}
 }

@@ -175,8 +175,9 @@ struct rvm_insn_ops {
 
 	/* Optional: an iteration of a REP string instruction is committed, more
 	 * follow in the same step.  A replay log starts anew here, for struct
-	 * rvm_cpu already holds what the accesses so far have done. */
-	void (*commit)(struct rvm_insn *insn);
+	 * rvm_cpu already holds what the accesses so far have done.  True: they had
+	 * better wait; the step ends as where its slice does. */
+	bool (*commit)(struct rvm_insn *insn);
 };
 
 /*
