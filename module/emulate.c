@@ -13,6 +13,7 @@
 #include "ringvm.h"
 #include "mode.h"
 #include "cpu/cpu.h"
+#include "irq/irq.h"
 #include "mmu/mmu.h"
 #include "trace.h"
 
@@ -97,6 +98,17 @@ static int rvm_mmio(struct rvm_insn *insn, u64 gpa, void *data, u32 len, bool wr
 	e->addr = gpa;
 	e->len = len;
 	e->kind = kind;
+	if (rvm_irq_mmio(v, gpa, data, len, write)) {
+		/* Done, and in the log like any other in case that the instruction has to
+		 * run again.  It may have let an interrupt in. */
+		trace_rvm_mmio(v, write, gpa, len, data);
+		if (!write)
+			memcpy(e->data, data, len);
+		rp->n++;
+		rp->pos++;
+		rvm_insn_stop(insn);
+		return RVM_INSN_OK;
+	}
 	run->exit_reason = KVM_EXIT_MMIO;
 	run->mmio.phys_addr = gpa;
 	run->mmio.len = len;
@@ -316,6 +328,19 @@ static void *rvm_pio_data(struct rvm_vcpu *v)
 	return (void *)v->run + RVM_PIO_PAGE * PAGE_SIZE;
 }
 
+/* Items for a device in the kernel, one after the other.  False: it is the client's. */
+static bool rvm_pio_here(struct rvm_vcpu *v, u16 port, u32 size, u32 count, u8 *data, bool out)
+{
+	u32 i;
+
+	if (!rvm_irq_pio(v, port, data, size, out))
+		return false;
+	for (i = 1; i < count; i++)
+		rvm_irq_pio(v, port, data + i * size, size, out);
+	trace_rvm_pio(v, out, port, size, count, data);
+	return true;
+}
+
 static int rvm_op_pio_in(struct rvm_insn *insn, u16 port, u32 size, u32 count, void *data)
 {
 	struct rvm_vcpu *v = insn_vcpu(insn);
@@ -336,6 +361,13 @@ static int rvm_op_pio_in(struct rvm_insn *insn, u16 port, u32 size, u32 count, v
 	rp->pio_port = port;
 	rp->pio_size = size;
 	rp->pio_count = count;
+	if (rvm_pio_here(v, port, size, count, data, false)) {
+		/* Kept in case that the instruction has to run again. */
+		memcpy(rvm_pio_data(v), data, size * count);
+		rp->pio_done = true;
+		rvm_insn_stop(insn);
+		return RVM_INSN_OK;
+	}
 	rp->wait = RVM_WAIT_PIO_IN;
 	memset(rvm_pio_data(v), 0, size * count);
 	rvm_pio_exit(v, true, port, size, count);
@@ -354,6 +386,10 @@ static int rvm_op_pio_out(struct rvm_insn *insn, u16 port, u32 size, u32 count, 
 		rvm_debug_io(v, port, size);
 	if (rp->posted)
 		return RVM_INSN_EXIT;
+	if (rvm_pio_here(v, port, size, count, (void *)data, true)) {
+		rvm_insn_stop(insn);
+		return RVM_INSN_OK;
+	}
 	memcpy(rvm_pio_data(v), data, size * count);
 	rvm_pio_exit(v, false, port, size, count);
 	trace_rvm_pio(v, true, port, size, count, data);
@@ -386,7 +422,7 @@ static int rvm_op_set_cr(struct rvm_insn *insn, u32 nr, u64 val)
 	case 8:
 		/* KVM API: the client of userspace controllers wants to know of a
 		 * lower TPR. */
-		v->replay.tpr_lowered = val < v->cpu.cr8;
+		v->replay.tpr_lowered = !v->lapic && val < v->cpu.cr8;
 		r = rvm_set_cr8(v, val);
 		rvm_insn_stop(insn);
 		break;
@@ -669,6 +705,10 @@ int rvm_halt(struct rvm_vcpu *v)
 	/* A trap of the HLT itself ends the halt at once. */
 	if (v->ev.exception.pending)
 		return 1;
+	if (v->lapic) {
+		v->mp_state = KVM_MP_STATE_HALTED;
+		return 1;
+	}
 	v->run->exit_reason = KVM_EXIT_HLT;
 	return 0;
 }
@@ -947,11 +987,35 @@ int rvm_skip_insn(struct rvm_vcpu *v, u64 next_rip)
 
 /* ---- port I/O without the interpreter ------------------------------------------ */
 
+/* What IN leaves in RAX. */
+static void rvm_put_in(struct rvm_vcpu *v, u32 size, u32 val)
+{
+	u64 *rax = &v->cpu.gpr[RVM_RAX];
+
+	switch (size) {
+	case 1:
+		*rax = (*rax & ~0xffull) | (u8)val;
+		break;
+	case 2:
+		*rax = (*rax & ~0xffffull) | (u16)val;
+		break;
+	default:
+		*rax = val;
+	}
+}
+
 int rvm_fast_pio(struct rvm_vcpu *v, bool in, u16 port, u32 size, u64 next_rip)
 {
 	struct rvm_replay *rp = &v->replay;
 	void *data = rvm_pio_data(v);
+	u32 val = v->cpu.gpr[RVM_RAX];
 
+	if (rvm_pio_here(v, port, size, 1, (u8 *)&val, !in)) {
+		if (in)
+			rvm_put_in(v, size, val);
+		rvm_advance(v, next_rip);
+		return 1;
+	}
 	if (!in) {
 		memcpy(data, &v->cpu.gpr[RVM_RAX], 4);
 		rvm_pio_exit(v, false, port, size, 1);
@@ -971,20 +1035,10 @@ int rvm_fast_pio(struct rvm_vcpu *v, bool in, u16 port, u32 size, u64 next_rip)
 
 static void rvm_finish_fast_in(struct rvm_vcpu *v)
 {
-	u64 *rax = &v->cpu.gpr[RVM_RAX];
 	u32 val;
 
 	memcpy(&val, rvm_pio_data(v), 4);
-	switch (v->replay.pio_size) {
-	case 1:
-		*rax = (*rax & ~0xffull) | (u8)val;
-		break;
-	case 2:
-		*rax = (*rax & ~0xffffull) | (u16)val;
-		break;
-	default:
-		*rax = val;
-	}
+	rvm_put_in(v, v->replay.pio_size, val);
 	rvm_advance(v, v->replay.next_rip);
 }
 

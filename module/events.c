@@ -7,6 +7,7 @@
 #include "ringvm.h"
 #include "mode.h"
 #include "cpu/cpu.h"
+#include "irq/irq.h"
 #include "trace.h"
 
 /* ---- exceptions ------------------------------------------------------------ */
@@ -118,6 +119,14 @@ static void rvm_apply_payload(struct rvm_vcpu *v, const struct rvm_fault *f)
 		v->cpu.rflags |= RVM_FL_RF;
 }
 
+/* With a PIC of its own a client waits for the moment to pass its interrupts on. */
+bool rvm_client_wants_irq(struct rvm_vcpu *v)
+{
+	if (rvm_chips(v->vm) == RVM_CHIPS_ALL || !READ_ONCE(v->run->request_interrupt_window))
+		return false;
+	return !v->lapic || rvm_lapic_takes_extint(v->lapic);
+}
+
 /* ---- before an entry ------------------------------------------------------- */
 
 static bool rvm_nmi_allowed(const struct rvm_vcpu *v)
@@ -138,6 +147,53 @@ bool rvm_irq_ready(struct rvm_vcpu *v)
 
 	return rvm_irq_allowed(v) && !ev->irq.pending && !ev->irq.injected &&
 		!ev->exception.pending && !ev->exception.injected && !ev->nmi.injected;
+}
+
+/* ---- from the interrupt controllers ---------------------------------------- */
+
+/**
+ * rvm_take_irq - acknowledge the local APIC's interrupt if the guest can take it
+ * @v: the vCPU in its own thread, with v->lapic
+ *
+ * Nothing else may be on its way at the same entry, so that what is acknowledged is
+ * injected next, whatever the loop has to do in between.
+ */
+void rvm_take_irq(struct rvm_vcpu *v)
+{
+	struct rvm_events *ev = &v->ev;
+	int vector;
+
+	if (!rvm_irq_ready(v) || (atomic_read(&ev->nmi.pending) && !ev->nmi.masked))
+		return;
+	vector = rvm_lapic_ack(v);
+	if (vector < 0)
+		return;
+	ev->irq.nr = vector;
+	ev->irq.soft = false;
+	ev->irq.pending = true;
+}
+
+/* One in service and one waiting is all that a CPU keeps. */
+void rvm_take_nmis(struct rvm_vcpu *v)
+{
+	struct rvm_events *ev = &v->ev;
+	int n = atomic_xchg(&v->nmis, 0);
+	int limit = ev->nmi.masked || ev->nmi.injected ? 1 : 2;
+
+	if (n)
+		atomic_set(&ev->nmi.pending, min(atomic_read(&ev->nmi.pending) + n, limit));
+}
+
+/* An NMI, an interrupt that IF lets in (SDM vol. 2, HLT). */
+bool rvm_wakes_halt(struct rvm_vcpu *v)
+{
+	const struct rvm_events *ev = &v->ev;
+
+	if (ev->exception.pending || ev->nmi.injected || ev->irq.injected)
+		return true;
+	if ((atomic_read(&ev->nmi.pending) || atomic_read(&v->nmis)) && !ev->nmi.masked)
+		return true;
+	return (v->cpu.rflags & RVM_FL_IF) && (ev->irq.pending || rvm_lapic_ready(v));
 }
 
 /**
@@ -219,7 +275,8 @@ void rvm_inject_events(struct rvm_vcpu *v)
 
 	rvm_inject_one(v);
 	mode->nmi_window(v, atomic_read(&ev->nmi.pending) != 0);
-	mode->irq_window(v, ev->irq.pending || READ_ONCE(v->run->request_interrupt_window));
+	mode->irq_window(v, ev->irq.pending || rvm_client_wants_irq(v) ||
+			 (v->lapic && rvm_lapic_ready(v)));
 }
 
 /* ---- the ABI (KVM API §4.31, §4.32) ---------------------------------------- */
@@ -232,6 +289,7 @@ void rvm_get_events(struct rvm_vcpu *v, struct kvm_vcpu_events *e)
 	const struct rvm_events *ev = &v->ev;
 
 	memset(e, 0, sizeof(*e));
+	rvm_take_nmis(v);
 	e->exception.injected = ev->exception.injected || ev->exception.pending;
 	e->exception.nr = ev->exception.f.vector;
 	e->exception.has_error_code = ev->exception.f.has_error;

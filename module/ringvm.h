@@ -13,6 +13,9 @@
  *                        For reading: shadow leaves may be filled in, no more
  *   rvm_shadow.rmap_lock reverse maps, one lock for some of the frames; beside
  *                        readers of mmu_lock only
+ *   rvm_irq.*, rvm_lapic.lock  interrupt controllers; their order is in irq/irq.h.
+ *                        The spinning ones are taken with interrupts off, from
+ *                        timers and wakeups too, and nothing above is taken inside
  * The mmu notifier comes in with mm locks held and takes srcu, then mmu_lock.
  * rvm_main_lock (main.c) guards the count of VMs that use the hardware; it is
  * taken with none of the above held, except rvm_vm.lock never.
@@ -29,6 +32,7 @@
 #include <linux/mutex.h>
 #include <linux/nospec.h>
 #include <linux/preempt.h>
+#include <linux/rcuwait.h>
 #include <linux/refcount.h>
 #include <linux/slab.h>
 #include <linux/spinlock.h>
@@ -133,6 +137,8 @@ struct rvm_vm {
 	u64 tsc_last_offset;
 	bool tsc_written;
 
+	struct rvm_irq *irq;		/* interrupt controllers (irq/); never NULL */
+
 	s64 clock_offset;		/* guest time = host boot time + this, ns */
 	u64 wall_clock_msr;		/* MSR_KVM_WALL_CLOCK_NEW */
 
@@ -150,6 +156,7 @@ struct rvm_vm {
 enum rvm_req {
 	RVM_REQ_TLB_FLUSH,		/* drop every guest translation */
 	RVM_REQ_CLOCK,			/* write the clock page anew */
+	RVM_REQ_EVENT,			/* an interrupt, NMI, INIT or SIPI may have come */
 	RVM_REQ_VM_DEAD,		/* the owner's mm is going away */
 };
 
@@ -220,6 +227,8 @@ struct rvm_replay {
 
 struct rvm_spage;
 struct rvm_pte_desc;
+struct rvm_irq;
+struct rvm_lapic;
 
 /* Descriptors for sets of entries (mmu/rmap.c), allocated beforehand */
 struct rvm_pte_spares {
@@ -303,7 +312,11 @@ struct rvm_vcpu {
 	struct rvm_events ev;
 	struct rvm_replay replay;
 	struct rvm_soft soft;
-	u32 mp_state;			/* KVM_MP_STATE_* */
+	struct rvm_lapic *lapic;	/* or NULL: it is the client's */
+	u32 mp_state;			/* KVM_MP_STATE_*; RUNNABLE without a lapic */
+	struct rcuwait wait;		/* the thread that sleeps until it is runnable */
+	u64 poll_ns;			/* how long it looks before it sleeps */
+	atomic_t nmis;			/* that have come and are not in ev yet */
 	const char *reason;		/* why the last KVM_RUN gave up, or NULL */
 
 	unsigned long requests;		/* bits: enum rvm_req */
@@ -366,6 +379,7 @@ int rvm_check_extension(const struct rvm_mode *mode, long cap);
 int rvm_vcpu_create(struct rvm_vm *vm, unsigned long id);	/* new fd or -errno */
 void rvm_vcpu_destroy(struct rvm_vcpu *v);
 void rvm_vcpu_reset(struct rvm_vcpu *v);			/* architectural power-on state */
+void rvm_vcpu_init_signal(struct rvm_vcpu *v);			/* what INIT leaves */
 
 /* ---- run.c ------------------------------------------------------------- */
 int rvm_vcpu_run(struct rvm_vcpu *v);	/* KVM_RUN proper; 0 or -errno, v->run filled */
@@ -375,6 +389,8 @@ void rvm_run_init(struct rvm_vcpu *v);
 void rvm_request_all(struct rvm_vm *vm, enum rvm_req req);	/* and wait until none is in
 								 * guest with the old state */
 void rvm_kick(struct rvm_vcpu *v);
+void rvm_wake(struct rvm_vcpu *v);	/* RVM_REQ_EVENT: look, and wake up for it */
+void rvm_nmi(struct rvm_vcpu *v);	/* an NMI comes; as rvm_wake() */
 int rvm_slice_begin(struct rvm_vcpu *v);	/* around all that uses software translations */
 void rvm_slice_end(struct rvm_vcpu *v, int idx);
 
@@ -394,6 +410,10 @@ void rvm_get_events(struct rvm_vcpu *v, struct kvm_vcpu_events *e);
 int rvm_set_events(struct rvm_vcpu *v, const struct kvm_vcpu_events *e);
 
 bool rvm_event_due(const struct rvm_vcpu *v);	/* would the next entry deliver one? */
+void rvm_take_irq(struct rvm_vcpu *v);		/* from the local APIC, if the guest can have it */
+bool rvm_client_wants_irq(struct rvm_vcpu *v);	/* request_interrupt_window, where it counts */
+void rvm_take_nmis(struct rvm_vcpu *v);		/* those that came from outside */
+bool rvm_wakes_halt(struct rvm_vcpu *v);	/* does anything end a HLT? */
 
 /* ---- soft.c: the parts of struct rvm_mode that are the interpreter's ---------- */
 void rvm_soft_exception(struct rvm_vcpu *v, const struct rvm_fault *f);
@@ -429,7 +449,7 @@ void rvm_insn_cpuid(struct rvm_vcpu *v);
 int rvm_skip_insn(struct rvm_vcpu *v, u64 next_rip);
 /* Port I/O of one item with the registers known (no interpreter needed). */
 int rvm_fast_pio(struct rvm_vcpu *v, bool in, u16 port, u32 size, u64 next_rip);
-/* HLT executed: with userspace controllers, the client waits.  Same returns. */
+/* HLT executed: the vCPU waits, or with userspace controllers the client.  Same returns. */
 int rvm_halt(struct rvm_vcpu *v);
 /* VMCALL or VMMCALL: result into RAX (KVM's hypercall convention). */
 void rvm_hypercall(struct rvm_vcpu *v);

@@ -16,6 +16,10 @@
  * once the vCPU has left the guest and interrupts are on, so when the wait
  * ends the old state is out of use.
  *
+ * rvm_wake() asks for a look at interrupts in the same way and waits for nothing: it
+ * is called with interrupts off, by timers and other vCPUs.  A vCPU that is halted or
+ * waits to be started sleeps in rvm_sleep() and is woken by it, too.
+ *
  * A mode that is software alone (struct rvm_mode, slice) is never "in the
  * guest": the wait ends at once.  Its slices are readers of vm->srcu and serve
  * RVM_REQ_TLB_FLUSH after they have become that, so who must know that an old
@@ -24,9 +28,11 @@
 #include "ringvm.h"
 #include "mode.h"
 #include "cpu/cpu.h"
+#include "irq/irq.h"
 #include "mmu/mmu.h"
 #include "trace.h"
 
+#include <linux/sched/clock.h>
 #include <linux/sched/signal.h>
 #include <linux/smp.h>
 
@@ -81,6 +87,37 @@ void rvm_request_all(struct rvm_vm *vm, enum rvm_req req)
 		vm->stats.remote_flushes++;
 }
 
+/**
+ * rvm_wake - there may be an interrupt for the vCPU: it is to look, at once
+ * @v: any vCPU of a live VM
+ *
+ * Any context.
+ */
+void rvm_wake(struct rvm_vcpu *v)
+{
+	int me, cpu;
+
+	set_bit(RVM_REQ_EVENT, &v->requests);
+	smp_mb();	/* pairs with the one in rvm_enter_once() */
+	me = get_cpu();
+	if (READ_ONCE(v->where) == RVM_IN_GUEST) {
+		/* A CPU that is here has left the guest, or not entered it.  One in the
+		 * guest does not go offline while preemption is off here. */
+		cpu = READ_ONCE(v->last_cpu);
+		if (cpu != me && cpu >= 0 && cpu_online(cpu))
+			smp_send_reschedule(cpu);
+	}
+	put_cpu();
+	rcuwait_wake_up(&v->wait);
+}
+
+void rvm_nmi(struct rvm_vcpu *v)
+{
+	/* More than two are lost in any case. */
+	atomic_add_unless(&v->nmis, 1, 2);
+	rvm_wake(v);
+}
+
 /* 1: go on; 0: to userspace. */
 static int rvm_serve_requests(struct rvm_vcpu *v)
 {
@@ -91,6 +128,8 @@ static int rvm_serve_requests(struct rvm_vcpu *v)
 	}
 	if (test_and_clear_bit(RVM_REQ_CLOCK, &v->requests))
 		rvm_clock_update(v);
+	if (test_and_clear_bit(RVM_REQ_EVENT, &v->requests))
+		rvm_take_nmis(v);
 	if (test_bit(RVM_REQ_VM_DEAD, &v->requests))
 		return rvm_internal_error(v, KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON,
 					  "the owner's address space is gone", 0, NULL);
@@ -224,7 +263,7 @@ int rvm_internal_error(struct rvm_vcpu *v, u32 suberror, const char *reason,
 
 static bool rvm_wants_irq_window(struct rvm_vcpu *v)
 {
-	return READ_ONCE(v->run->request_interrupt_window) && rvm_irq_ready(v);
+	return rvm_client_wants_irq(v) && rvm_irq_ready(v);
 }
 
 /* The same for a mode that is software alone: nothing to enter, no interrupt to
@@ -258,6 +297,11 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 		if (r <= 0)
 			return r;
 	}
+	if (v->lapic && rvm_lapic_event_due(v->lapic)) {
+		rvm_lapic_events(v);
+		if (v->mp_state != KVM_MP_STATE_RUNNABLE)
+			return 1;
+	}
 	if (unlikely(v->ev.triple_fault)) {
 		/* An exception while a double fault was delivered (SDM vol. 3
 		 * §6.15): the CPU shuts down, and is as after reset when revived. */
@@ -265,6 +309,11 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 		rvm_vcpu_reset(v);
 		v->run->exit_reason = KVM_EXIT_SHUTDOWN;
 		return 0;
+	}
+	if (v->lapic) {
+		rvm_vapic_read(v);
+		rvm_take_irq(v);
+		rvm_vapic_write(v);
 	}
 	r = mode->prepare ? mode->prepare(v) : mode->slice ? RVM_TO_SLICE : 1;
 	if (r <= 0)
@@ -318,11 +367,81 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 	return mode->handle(v);
 }
 
+/* ---- waiting ------------------------------------------------------------------ */
+
+static uint halt_poll_ns = 200000;
+module_param(halt_poll_ns, uint, 0644);
+MODULE_PARM_DESC(halt_poll_ns, "how long a halted vCPU looks for interrupts, at most, before it sleeps (ns; 0: not at all)");
+
+#define RVM_POLL_START	10000u		/* ns */
+
+/* May the vCPU execute instructions?  Serves what has come for it. */
+static bool rvm_runnable(struct rvm_vcpu *v)
+{
+	rvm_lapic_events(v);
+	if (v->mp_state == KVM_MP_STATE_HALTED && rvm_wakes_halt(v))
+		v->mp_state = KVM_MP_STATE_RUNNABLE;
+	return v->mp_state == KVM_MP_STATE_RUNNABLE;
+}
+
+/* Is there a reason to look again?  Changes nothing. */
+static bool rvm_stirs(struct rvm_vcpu *v)
+{
+	return rvm_lapic_event_due(v->lapic) ||
+		(v->mp_state == KVM_MP_STATE_HALTED && rvm_wakes_halt(v));
+}
+
+/*
+ * Guests that wait for a device or another vCPU are often woken at once, and sleeping
+ * and waking cost more than that.  The time spent looking grows while that is so, and
+ * shrinks when it was in vain.
+ */
+static bool rvm_poll_event(struct rvm_vcpu *v)
+{
+	u64 end = local_clock() + v->poll_ns;
+
+	while (!rvm_stirs(v)) {
+		if (local_clock() >= end || need_resched() || signal_pending(current))
+			return false;
+		cpu_relax();
+	}
+	return true;
+}
+
+/* Until something comes for the vCPU, or a signal for its thread. */
+static void rvm_sleep(struct rvm_vcpu *v)
+{
+	u64 max = READ_ONCE(halt_poll_ns), start = local_clock(), slept;
+
+	v->stats.halts++;
+	if (v->poll_ns && rvm_poll_event(v)) {
+		v->stats.halt_polled++;
+		return;
+	}
+	rcuwait_wait_event(&v->wait, rvm_stirs(v), TASK_INTERRUPTIBLE);
+	slept = local_clock() - start;
+	if (slept > max)
+		v->poll_ns = 0;
+	else
+		v->poll_ns = clamp_t(u64, v->poll_ns * 2, min_t(u64, RVM_POLL_START, max), max);
+}
+
 static int rvm_run_loop(struct rvm_vcpu *v)
 {
 	int r;
 
 	for (;;) {
+		if (v->lapic && rvm_lapic_exit(v))
+			return 0;
+		if (unlikely(v->mp_state != KVM_MP_STATE_RUNNABLE) && !rvm_runnable(v)) {
+			rvm_sleep(v);
+			if (signal_pending(current)) {
+				v->stats.user_intr++;
+				v->run->exit_reason = KVM_EXIT_INTR;
+				return -EINTR;
+			}
+			continue;
+		}
 		/* Before the entry as after it: with the window open already, a
 		 * round through the guest would be wasted. */
 		if (rvm_wants_irq_window(v)) {
@@ -385,7 +504,7 @@ int rvm_vcpu_run(struct rvm_vcpu *v)
 	rvm_fpu_load(v);
 
 	/* Userspace's local APIC: its TPR is an input (KVM API, kvm_run.cr8). */
-	if (run->cr8 != v->cpu.cr8 && rvm_set_cr8(v, READ_ONCE(run->cr8))) {
+	if (!v->lapic && run->cr8 != v->cpu.cr8 && rvm_set_cr8(v, READ_ONCE(run->cr8))) {
 		r = -EINVAL;
 		goto out;
 	}
@@ -405,11 +524,14 @@ int rvm_vcpu_run(struct rvm_vcpu *v)
 	}
 
 out:
+	if (v->lapic)
+		rvm_vapic_read(v);
 	rvm_fpu_put(v);
 	run->if_flag = !!(v->cpu.rflags & RVM_FL_IF);
 	run->cr8 = v->cpu.cr8;
 	run->apic_base = v->cpu.apic_base;
-	run->ready_for_interrupt_injection = rvm_irq_ready(v);
+	run->ready_for_interrupt_injection = rvm_chips(v->vm) == RVM_CHIPS_ALL ||
+		(rvm_irq_ready(v) && (!v->lapic || rvm_lapic_takes_extint(v->lapic)));
 	if (v->sigset_active)
 		sigprocmask(SIG_SETMASK, &saved, NULL);
 	return r;

@@ -21,6 +21,7 @@
 #include "ringvm.h"
 #include "mode.h"
 #include "cpu/cpu.h"
+#include "irq/irq.h"
 #include "mmu/mmu.h"
 
 /* ---- power-on state -------------------------------------------------------- */
@@ -30,13 +31,8 @@
 #define RVM_ATTR_LDT	(RVM_SEG_P | 2)
 #define RVM_ATTR_TSS	(RVM_SEG_P | 11)	/* busy */
 
-/**
- * rvm_vcpu_reset - the state after power-up
- * @v: the vCPU; loaded, or not run yet
- *
- * SDM vol. 3 table 9-1, APM vol. 2 §14.1.3.  The TSC goes on.
- */
-void rvm_vcpu_reset(struct rvm_vcpu *v)
+/* What power-up and INIT have in common. */
+static void rvm_reset_common(struct rvm_vcpu *v)
 {
 	const struct kvm_cpuid_entry2 *sig = rvm_cpuid_find(v, 1, 0);
 	struct rvm_cpu *c = &v->cpu;
@@ -70,14 +66,48 @@ void rvm_vcpu_reset(struct rvm_vcpu *v)
 	memset(c->dr, 0, sizeof(c->dr));
 	c->dr6 = 0xffff0ff0;
 	c->dr7 = 0x400;
-	rvm_msr_reset(v);
-	rvm_fpu_reset(v);
 
 	memset(&v->ev, 0, sizeof(v->ev));
+	atomic_set(&v->nmis, 0);
 	memset(&v->replay, 0, sizeof(v->replay));
-	/* Who starts when is up to the client, which has the local APICs. */
-	v->mp_state = KVM_MP_STATE_RUNNABLE;
 	set_bit(RVM_REQ_TLB_FLUSH, &v->requests);
+}
+
+/**
+ * rvm_vcpu_reset - the state after power-up
+ * @v: the vCPU; loaded, or not run yet
+ *
+ * SDM vol. 3 table 9-1, APM vol. 2 §14.1.3.  The TSC goes on.
+ */
+void rvm_vcpu_reset(struct rvm_vcpu *v)
+{
+	rvm_reset_common(v);
+	rvm_msr_reset(v);
+	rvm_fpu_reset(v);
+	if (v->lapic)
+		rvm_lapic_reset(v, false);
+	/* Without a local APIC here who starts when is up to the client; with one, the
+	 * others wait for the boot processor's INIT and SIPI. */
+	v->mp_state = !v->lapic || v->id == v->vm->irq->bsp ? KVM_MP_STATE_RUNNABLE :
+		KVM_MP_STATE_UNINITIALIZED;
+}
+
+/**
+ * rvm_vcpu_init_signal - the state after INIT
+ * @v: the vCPU in its own thread, loaded; has a local APIC
+ *
+ * SDM vol. 3 table 9-1: the FPU, MTRRs, machine checks and most MSRs stay as they
+ * are, and so do CR0.CD and CR0.NW.  mp_state is the caller's.
+ */
+void rvm_vcpu_init_signal(struct rvm_vcpu *v)
+{
+	u64 caches;
+
+	rvm_need(v, RVM_G_ALL);
+	caches = v->cpu.cr0 & (RVM_CR0_CD | RVM_CR0_NW);
+	rvm_reset_common(v);
+	v->cpu.cr0 = RVM_CR0_ET | caches;
+	rvm_lapic_reset(v, true);
 }
 
 /* ---- ioctls ------------------------------------------------------------------ */
@@ -301,7 +331,8 @@ static long rvm_vcpu_set_sigmask(struct rvm_vcpu *v, const struct kvm_signal_mas
 	return 0;
 }
 
-/* KVM_INTERRUPT (§4.16): the client's interrupt controller was acknowledged. */
+/* KVM_INTERRUPT (§4.16): the client's interrupt controller was acknowledged; with split
+ * chips that is its PIC. */
 static long rvm_vcpu_interrupt(struct rvm_vcpu *v, const void __user *argp)
 {
 	struct kvm_interrupt irq;
@@ -310,6 +341,8 @@ static long rvm_vcpu_interrupt(struct rvm_vcpu *v, const void __user *argp)
 		return -EFAULT;
 	if (irq.irq >= KVM_NR_INTERRUPTS)
 		return -EINVAL;
+	if (rvm_chips(v->vm) == RVM_CHIPS_ALL)
+		return -ENXIO;
 	if (v->ev.irq.pending || v->ev.irq.injected)
 		return -EEXIST;
 	v->ev.irq.nr = irq.irq;
@@ -323,7 +356,8 @@ static long rvm_vcpu_nmi(struct rvm_vcpu *v)
 {
 	int limit = v->ev.nmi.masked || v->ev.nmi.injected ? 1 : 2;
 
-	/* No client but this thread adds; the run loop only takes away. */
+	/* No client but this thread adds; the run loop only takes away.  Those of other
+	 * vCPUs are in v->nmis until then. */
 	if (atomic_read(&v->ev.nmi.pending) < limit)
 		atomic_inc(&v->ev.nmi.pending);
 	return 0;
@@ -342,8 +376,12 @@ static long rvm_vcpu_get_reason(struct rvm_vcpu *v, void __user *argp)
  * the client a vCPU is always runnable; HLT is an exit. */
 static long rvm_vcpu_get_mp_state(struct rvm_vcpu *v, void __user *argp)
 {
-	struct kvm_mp_state mp = { .mp_state = v->mp_state };
+	struct kvm_mp_state mp = {};
 
+	/* What has come is done: no other call could show it. */
+	if (v->lapic)
+		rvm_lapic_events(v);
+	mp.mp_state = v->mp_state;
 	return copy_to_user(argp, &mp, sizeof(mp)) ? -EFAULT : 0;
 }
 
@@ -353,10 +391,41 @@ static long rvm_vcpu_set_mp_state(struct rvm_vcpu *v, const void __user *argp)
 
 	if (copy_from_user(&mp, argp, sizeof(mp)))
 		return -EFAULT;
-	if (mp.mp_state != KVM_MP_STATE_RUNNABLE)
+	switch (mp.mp_state) {
+	case KVM_MP_STATE_RUNNABLE:
+		break;
+	case KVM_MP_STATE_UNINITIALIZED:
+	case KVM_MP_STATE_INIT_RECEIVED:
+	case KVM_MP_STATE_HALTED:
+	case KVM_MP_STATE_SIPI_RECEIVED:
+		if (!v->lapic)
+			return -EINVAL;
+		break;
+	default:
 		return -EINVAL;
-	v->mp_state = mp.mp_state;
+	}
+	if (v->lapic)
+		rvm_lapic_set_mp_state(v, mp.mp_state);
+	else
+		v->mp_state = mp.mp_state;
 	return 0;
+}
+
+static noinline long rvm_vcpu_lapic(struct rvm_vcpu *v, void __user *argp, bool set)
+{
+	struct kvm_lapic_state *s;
+	long err;
+
+	if (!v->lapic)
+		return -EINVAL;
+	s = set ? memdup_user(argp, sizeof(*s)) : kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	if (IS_ERR_OR_NULL(s))
+		return s ? PTR_ERR(s) : -ENOMEM;
+	err = set ? rvm_set_lapic(v, s) : rvm_get_lapic(v, s);
+	if (!err && !set && copy_to_user(argp, s, sizeof(*s)))
+		err = -EFAULT;
+	kfree(s);
+	return err;
 }
 
 /* KVM_SET_TSC_KHZ (§4.55): the guest's TSC runs at the host's rate. */
@@ -366,13 +435,25 @@ static long rvm_vcpu_set_tsc_khz(unsigned long khz)
 }
 
 /* KVM_TPR_ACCESS_REPORTING (§4.50): for a local APIC in the kernel */
-static long rvm_vcpu_tpr_access(const void __user *argp)
+static long rvm_vcpu_tpr_access(struct rvm_vcpu *v, void __user *argp)
 {
 	struct kvm_tpr_access_ctl ctl;
 
 	if (copy_from_user(&ctl, argp, sizeof(ctl)))
 		return -EFAULT;
-	return -EINVAL;
+	if (!v->lapic || ctl.flags)
+		return -EINVAL;
+	v->lapic->tpr_report = ctl.enabled;
+	return copy_to_user(argp, &ctl, sizeof(ctl)) ? -EFAULT : 0;
+}
+
+static long rvm_vcpu_set_vapic(struct rvm_vcpu *v, const void __user *argp)
+{
+	struct kvm_vapic_addr a;
+
+	if (copy_from_user(&a, argp, sizeof(a)))
+		return -EFAULT;
+	return rvm_set_vapic(v, a.vapic_addr);
 }
 
 /* KVM_ENABLE_CAP (§4.37): nothing here is off until it is enabled. */
@@ -466,11 +547,13 @@ static long rvm_vcpu_do_ioctl(struct rvm_vcpu *v, unsigned int cmd, unsigned lon
 	case KVM_ENABLE_CAP:
 		return rvm_vcpu_enable_cap(argp);
 	case KVM_TPR_ACCESS_REPORTING:
-		return rvm_vcpu_tpr_access(argp);
-	case KVM_SET_VAPIC_ADDR:
+		return rvm_vcpu_tpr_access(v, argp);
 	case KVM_GET_LAPIC:
+		return rvm_vcpu_lapic(v, argp, false);
 	case KVM_SET_LAPIC:
-		return -EINVAL;		/* no local APIC in the kernel (§4.57, §4.58) */
+		return rvm_vcpu_lapic(v, argp, true);
+	case KVM_SET_VAPIC_ADDR:
+		return rvm_vcpu_set_vapic(v, argp);
 	default:
 		return -ENOTTY;
 	}
@@ -549,6 +632,7 @@ static const struct file_operations rvm_vcpu_fops = {
 /* When nobody can reach it any more: from rvm_vm_destroy(), or not yet. */
 void rvm_vcpu_destroy(struct rvm_vcpu *v)
 {
+	rvm_lapic_destroy(v);
 	rvm_shadow_vcpu_destroy(v);
 	v->vm->mode->vcpu_destroy(v);
 	rvm_soft_free(v);
@@ -570,6 +654,7 @@ static struct rvm_vcpu *rvm_vcpu_alloc(struct rvm_vm *vm, u32 id)
 	v->id = id;
 	v->index = vm->nr_vcpus;
 	mutex_init(&v->lock);
+	rcuwait_init(&v->wait);
 	rvm_shadow_vcpu_init(v);
 	/* Pages of their own, that a mapping can hold one by one. */
 	v->run = alloc_pages_exact(RVM_RUN_PAGES * PAGE_SIZE, GFP_KERNEL_ACCOUNT | __GFP_ZERO);
@@ -581,13 +666,18 @@ static struct rvm_vcpu *rvm_vcpu_alloc(struct rvm_vm *vm, u32 id)
 
 	rvm_run_init(v);
 	rvm_cpuid_update(v);
+	err = rvm_lapic_create(v);
+	if (err)
+		goto out_fpu;
 	rvm_vcpu_reset(v);
 	err = vm->mode->vcpu_init(v);
 	if (err)
-		goto out_fpu;
+		goto out_lapic;
 	rvm_msr_init(v);
 	return v;
 
+out_lapic:
+	rvm_lapic_destroy(v);
 out_fpu:
 	rvm_fpu_free(v);
 out_run:
@@ -643,6 +733,7 @@ static int rvm_vcpu_create_locked(struct rvm_vm *vm, u32 id)
 	xa_store(&vm->vcpus, v->index, v, GFP_KERNEL_ACCOUNT);	/* reserved: cannot fail */
 	/* pairs with readers that walk by number */
 	smp_store_release(&vm->nr_vcpus, vm->nr_vcpus + 1);
+	rvm_irq_add(v);
 	rvm_vcpu_debugfs(v);
 	fd_install(fd, file);
 	return fd;

@@ -18,11 +18,11 @@
 #include "ringvm.h"
 #include "mode.h"
 #include "cpu/cpu.h"
+#include "irq/irq.h"
 #include "mmu/mmu.h"
 
 #define RVM_IDENTITY_MAP_DEFAULT	0xfffbc000ull
 #define RVM_TSS_PAGES			3
-#define RVM_MAX_IRQ_ROUTES		4096
 
 /* ---- capabilities --------------------------------------------------------- */
 
@@ -80,7 +80,7 @@ int rvm_check_extension(const struct rvm_mode *mode, long cap)
 	case KVM_CAP_ADJUST_CLOCK:
 		return KVM_CLOCK_REALTIME;
 	default:
-		return 0;
+		return rvm_irq_cap(cap);
 	}
 }
 
@@ -132,27 +132,6 @@ static long rvm_vm_get_dirty_log(struct rvm_vm *vm, const void __user *argp)
 	return rvm_get_dirty_log(vm, &log);
 }
 
-/* KVM_SET_GSI_ROUTING (§4.52): routes lead to interrupt controllers in the
- * kernel; without those it is refused, as KVM does. */
-static long rvm_vm_set_routing(const void __user *argp)
-{
-	struct kvm_irq_routing head;
-
-	if (copy_from_user(&head, argp, sizeof(head)))
-		return -EFAULT;
-	return -EINVAL;
-}
-
-/* KVM_IRQ_LINE, KVM_IRQ_LINE_STATUS (§4.25): the same, with KVM's other word */
-static long rvm_vm_irq_line(const void __user *argp)
-{
-	struct kvm_irq_level level;
-
-	if (copy_from_user(&level, argp, sizeof(level)))
-		return -EFAULT;
-	return -ENXIO;
-}
-
 /* KVM_ENABLE_CAP (§4.37): nothing here is off until it is enabled. */
 static long rvm_vm_enable_cap(const void __user *argp)
 {
@@ -184,6 +163,7 @@ static long rvm_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
 	struct rvm_vm *vm = file->private_data;
 	void __user *argp = (void __user *)arg;
+	long ret;
 
 	if (vm->mm != current->mm)
 		return -EIO;
@@ -201,11 +181,6 @@ static long rvm_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return rvm_vm_set_tss_addr(vm, arg);
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return rvm_vm_set_identity_map(vm, argp);
-	case KVM_SET_GSI_ROUTING:
-		return rvm_vm_set_routing(argp);
-	case KVM_IRQ_LINE:
-	case KVM_IRQ_LINE_STATUS:
-		return rvm_vm_irq_line(argp);
 	case KVM_ENABLE_CAP:
 		return rvm_vm_enable_cap(argp);
 	case KVM_GET_CLOCK:
@@ -215,7 +190,8 @@ static long rvm_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_GET_STATS_FD:
 		return rvm_vm_stats_fd(vm);
 	default:
-		return -ENOTTY;
+		ret = rvm_irq_ioctl(vm, cmd, arg);
+		return ret == -ENOIOCTLCMD ? -ENOTTY : ret;
 	}
 }
 
@@ -270,9 +246,11 @@ static void rvm_vm_destroy(struct rvm_vm *vm)
 	debugfs_remove(vm->debugfs);
 	/* First what could still come in from outside: it kicks vCPUs. */
 	rvm_notifier_destroy(vm);
+	rvm_irq_destroy(vm);
 	xa_for_each(&vm->vcpus, i, v)
 		rvm_vcpu_destroy(v);
 	xa_destroy(&vm->vcpus);
+	rvm_irq_free(vm);
 	if (vm->mode->vm_destroy)
 		vm->mode->vm_destroy(vm);
 	rvm_mmu_destroy(vm);
@@ -327,9 +305,12 @@ static struct rvm_vm *rvm_vm_alloc(const struct rvm_mode *mode)
 	mmgrab(vm->mm);
 	rvm_clock_init(vm);
 
-	err = rvm_slots_init(vm);
+	err = rvm_irq_init(vm);
 	if (err)
 		goto out_mm;
+	err = rvm_slots_init(vm);
+	if (err)
+		goto out_irq;
 	err = rvm_hw_get(mode);
 	if (err)
 		goto out_slots;
@@ -355,6 +336,8 @@ out_hw:
 	rvm_hw_put(mode);
 out_slots:
 	rvm_slots_free(vm);
+out_irq:
+	rvm_irq_free(vm);
 out_mm:
 	mmdrop(vm->mm);
 	kfree(vm);

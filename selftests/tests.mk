@@ -11,12 +11,13 @@ TEST_GEN_PROGS += guest_paging guest_pio guest_pio_string guest_tables guest_tas
 TEST_GEN_PROGS += mem_dirty_log mem_notifier mem_slots_live
 TEST_GEN_PROGS += client_killed smp_hotplug smp_ldt smp_threads module_unload
 TEST_GEN_PROGS += attack_segments attack_tables attack_traps
+TEST_GEN_PROGS += irq_ioapic irq_lapic irq_pic irq_pit irq_smp
 TEST_GEN_PROGS += fuzz_guest fuzz_ioctl
 # Built and installed, not run as a test.
 TEST_GEN_PROGS_EXTENDED += bench_guest host_storm host_state host_duties
 TEST_GEN_PROGS_EXTENDED += bench_trap
 
-TEST_LIB_SRCS := lib/vmtest.c lib/modes.c
-TEST_LIB_HDRS := include/ktap.h include/vmtest.h storm/storm.h
+TEST_LIB_SRCS := lib/vmtest.c lib/modes.c lib/irqtest.c
+TEST_LIB_HDRS := include/ktap.h include/vmtest.h include/irqtest.h storm/storm.h
 
 CFLAGS += -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Werror -Iinclude -I../uapi -pthread

@@ -60,6 +60,7 @@ int rvm_set_efer(struct rvm_vcpu *v, u64 val, bool host);
 int rvm_set_dr(struct rvm_vcpu *v, u32 nr, u64 val);
 u64 rvm_host_efer_bits(void);			/* EFER bits this host's CPU has */
 bool rvm_apic_base_valid(struct rvm_vcpu *v, u64 val);
+void rvm_put_apic_base(struct rvm_vcpu *v, u64 val);	/* valid */
 
 void rvm_get_regs(struct rvm_vcpu *v, struct kvm_regs *r);
 void rvm_set_regs(struct rvm_vcpu *v, const struct kvm_regs *r);

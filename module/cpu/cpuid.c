@@ -5,9 +5,10 @@
  * The offer is the host's CPUID under masks: a bit is passed on only if a
  * guest that uses the feature runs correctly here.  Not offered: nested
  * virtualization, performance counters, protection keys, CET, XSAVES and
- * supervisor state, x2APIC and the TSC deadline timer (the local APIC is the
- * client's), MONITOR/MWAIT, transactional memory.  The hypervisor bit and the
- * leaves from 0x40000000 are the client's too.
+ * supervisor state, MONITOR/MWAIT, transactional memory.  x2APIC is offered for a
+ * local APIC in the kernel, and so is, by its capability alone, the TSC deadline
+ * timer: a guest whose APIC is the client's does not see them.  The hypervisor bit
+ * and the leaves from 0x40000000 are the client's too.
  */
 #include <linux/kernel.h>
 #include <linux/slab.h>
@@ -30,6 +31,8 @@
 #define RVM_1_ECX_AVX	(B(12) | B(28) | B(29))
 #define RVM_1_ECX_XSAVE	(B(26))
 #define RVM_1_ECX_OSXSAVE	(B(27))
+#define RVM_1_ECX_X2APIC	(B(21))
+#define RVM_1_ECX_TSC_DEADLINE	(B(24))
 #define RVM_1_ECX_PCID	(B(17))
 /* FPU VME DE PSE TSC MSR PAE MCE CX8 APIC SEP MTRR PGE MCA CMOV PAT PSE36
  * CLFSH MMX FXSR SSE SSE2 */
@@ -192,7 +195,7 @@ static void rvm_mask_1(struct kvm_cpuid_entry2 *e)
 {
 	/* APIC id, CLFLUSH size, logical processors: the client's; the size stays */
 	e->ebx &= 0x0000ff00;
-	e->ecx &= RVM_1_ECX;
+	e->ecx = (e->ecx & RVM_1_ECX) | RVM_1_ECX_X2APIC;
 	e->edx &= RVM_1_EDX;
 	if (!rvm_supported_xcr0)
 		e->ecx &= ~(RVM_1_ECX_XSAVE | RVM_1_ECX_AVX);
@@ -744,6 +747,8 @@ void rvm_cpuid(struct rvm_vcpu *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 	switch (fn) {
 	case 1:
 		*ecx &= ~RVM_1_ECX_OSXSAVE;
+		if (!v->lapic)
+			*ecx &= ~(RVM_1_ECX_X2APIC | RVM_1_ECX_TSC_DEADLINE);
 		if (v->cpu.cr4 & RVM_CR4_OSXSAVE)
 			*ecx |= RVM_1_ECX_OSXSAVE;
 		if (!(v->cpu.apic_base & (1ull << 11)))

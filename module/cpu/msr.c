@@ -17,6 +17,7 @@
 #include <asm/tsc.h>
 
 #include "cpu.h"
+#include "../irq/irq.h"
 #include "../mode.h"
 
 /* IA32_MISC_ENABLE: fast strings; no BTS, no PEBS (read only) */
@@ -25,8 +26,6 @@
 
 #define RVM_DEBUGCTL_DEFINED	((1ull << 0) | (1ull << 1))	/* LBR, BTF */
 
-#define RVM_APIC_BSP		(1ull << 8)
-#define RVM_APIC_ENABLE		(1ull << 11)
 #define RVM_APIC_DEFAULT_BASE	0xfee00000ull
 #define RVM_APIC_FLAGS		0xfffull
 
@@ -73,6 +72,7 @@ static void rvm_set_tsc_offset(struct rvm_vcpu *v, u64 offset)
 		set_bit(RVM_REQ_CLOCK, &v->requests);
 	if (v->vm->mode->set_tsc_offset)
 		v->vm->mode->set_tsc_offset(v);
+	rvm_lapic_tsc_moved(v);
 }
 
 /*
@@ -118,19 +118,50 @@ static int rvm_set_tsc(struct rvm_vcpu *v, u32 msr, u64 val, bool host)
 
 /* ---- IA32_APIC_BASE ------------------------------------------------------ */
 
-/* SDM vol. 3 §10.4.4.  No x2APIC here; the base must be an address. */
+static bool rvm_has_x2apic(struct rvm_vcpu *v)
+{
+	const struct kvm_cpuid_entry2 *e = rvm_cpuid_find(v, 1, 0);
+
+	return v->lapic && e && e->ecx >> 21 & 1;
+}
+
+/* SDM vol. 3 §10.4.4, §10.12.1: the base must be an address; x2APIC is a mode of an
+ * enabled APIC, where there is one that has it. */
 bool rvm_apic_base_valid(struct rvm_vcpu *v, u64 val)
 {
-	if (val & RVM_APIC_FLAGS & ~(RVM_APIC_BSP | RVM_APIC_ENABLE))
+	u64 flags = val & RVM_APIC_FLAGS;
+
+	if (flags & ~(RVM_APIC_BASE_BSP | RVM_APIC_BASE_ENABLE | RVM_APIC_BASE_X2))
+		return false;
+	if ((flags & RVM_APIC_BASE_X2) &&
+	    (!(flags & RVM_APIC_BASE_ENABLE) || !rvm_has_x2apic(v)))
 		return false;
 	return v->cpu.phys_bits >= 64 || !(val >> v->cpu.phys_bits);
 }
 
+void rvm_put_apic_base(struct rvm_vcpu *v, u64 val)
+{
+	u64 old = v->cpu.apic_base;
+
+	v->cpu.apic_base = val;
+	if (v->lapic)
+		rvm_lapic_base(v, old);
+}
+
 static int rvm_set_apic_base(struct rvm_vcpu *v, u32 msr, u64 val, bool host)
 {
+	u64 old = v->cpu.apic_base;
+
 	if (!rvm_apic_base_valid(v, val))
 		return 1;
-	v->cpu.apic_base = val;
+	/* From x2APIC mode the way out leads through "disabled", and the other way round
+	 * (SDM vol. 3 §10.12.5). */
+	if (!host && (old & RVM_APIC_BASE_X2) &&
+	    (val & (RVM_APIC_BASE_ENABLE | RVM_APIC_BASE_X2)) == RVM_APIC_BASE_ENABLE)
+		return 1;
+	if (!host && !(old & RVM_APIC_BASE_ENABLE) && (val & RVM_APIC_BASE_X2))
+		return 1;
+	rvm_put_apic_base(v, val);
 	return 0;
 }
 
@@ -550,6 +581,10 @@ static const struct rvm_msr rvm_msrs[] = {
 		.get = rvm_get_mtrr, .set = rvm_set_mtrr_def },
 	{ MSR_IA32_MC0_CTL, MSR_IA32_MC0_CTL + 4 * RVM_MCE_BANKS - 1, MSR_RULED,
 		.get = rvm_get_mce_reg, .set = rvm_set_mce_reg },
+	{ MSR_IA32_TSC_DEADLINE, MSR_IA32_TSC_DEADLINE, MSR_RULED,
+		.get = rvm_get_tsc_deadline, .set = rvm_set_tsc_deadline },
+	/* x2APIC (SDM vol. 3 table 10-6) */
+	{ 0x800, 0x8ff, MSR_RULED, .get = rvm_lapic_get_msr, .set = rvm_lapic_set_msr },
 
 	{ MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_WALL_CLOCK_NEW, MSR_RULED,
 		.get = rvm_get_wall_clock, .set = rvm_set_wall_clock },
@@ -591,7 +626,7 @@ static const struct rvm_msr rvm_msrs[] = {
 /* What a client has to save and restore beside the other state ioctls. */
 const u32 rvm_msr_list[] = {
 	MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW,
-	MSR_IA32_TSC, MSR_IA32_UCODE_REV, MSR_PLATFORM_INFO,
+	MSR_IA32_TSC, MSR_IA32_TSC_DEADLINE, MSR_IA32_UCODE_REV, MSR_PLATFORM_INFO,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 	MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL, MSR_IA32_MISC_ENABLE, MSR_IA32_DEBUGCTLMSR,
 	MTRRphysBase_MSR(0), MTRRphysMask_MSR(0), MTRRphysBase_MSR(1), MTRRphysMask_MSR(1),
@@ -738,9 +773,9 @@ void rvm_msr_reset(struct rvm_vcpu *v)
 	c->debugctl = 0;
 	c->pat = RVM_PAT_RESET;
 	c->misc_enable = RVM_MISC_FAST_STRING | RVM_MISC_PMU_RO;
-	c->apic_base = RVM_APIC_DEFAULT_BASE | RVM_APIC_ENABLE;
-	if (!v->id)
-		c->apic_base |= RVM_APIC_BSP;
+	c->apic_base = RVM_APIC_DEFAULT_BASE | RVM_APIC_BASE_ENABLE;
+	if (v->id == v->vm->irq->bsp)
+		c->apic_base |= RVM_APIC_BASE_BSP;
 
 	v->clock_msr = 0;
 	v->msrs.mtrr_def = 0;

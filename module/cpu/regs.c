@@ -6,6 +6,7 @@
 #include <linux/bitops.h>
 
 #include "cpu.h"
+#include "../irq/irq.h"
 #include "../mmu/mmu.h"
 #include "../mode.h"
 
@@ -203,6 +204,11 @@ int rvm_set_cr8(struct rvm_vcpu *v, u64 val)
 {
 	if (val & ~0xfull)
 		return 1;
+	if (v->lapic) {
+		/* CR8 is the upper half of TPR (SDM vol. 3 §10.8.6). */
+		rvm_lapic_set_tpr(v, val << 4);
+		return 0;
+	}
 	rvm_touch(v, RVM_G_CR);
 	v->cpu.cr8 = val;
 	return 0;
@@ -489,9 +495,12 @@ int rvm_set_sregs(struct rvm_vcpu *v, const struct kvm_sregs *s)
 	c->cr4 = s->cr4;
 	/* What is in memory now may not be what is there at KVM_RUN. */
 	c->pdptes_kept = false;
+	/* The client gives CR8 without TPR's lower half. */
+	if (v->lapic && c->cr8 != s->cr8)
+		rvm_lapic_set_tpr(v, s->cr8 << 4);
 	c->cr8 = s->cr8;
 	c->efer = s->efer;
-	c->apic_base = s->apic_base;
+	rvm_put_apic_base(v, s->apic_base);
 	/* A TSS in use is busy, whatever the client believes (SDM vol. 3 §7.2.2). */
 	if (!(c->seg[RVM_TR].attr & RVM_SEG_UNUSABLE))
 		c->seg[RVM_TR].attr |= 2;

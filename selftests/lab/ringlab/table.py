@@ -40,6 +40,8 @@ class Test:
     files: dict
     work: int = 0		# scale of the guest's workload; 0: none
     long: bool = False		# not in "make check", but in "make check-long"
+    irqchip: str = "off"	# of a client: QEMU's kernel-irqchip
+    smp: int = 1		# and the guest's CPUs
     nonce: str = dataclasses.field(default_factory=guest.nonce)
 
     def job(self):
@@ -61,7 +63,8 @@ class Test:
         return f"set -e\ntest -c {self.device}\nln -sf {self.device} /dev/kvm\n"
 
     def _client(self):
-        return self._link() + client_script(self.argument, self.nonce, "kvm", scale=self.work)
+        return self._link() + client_script(self.argument, self.nonce, "kvm", scale=self.work,
+                                            irqchip=self.irqchip, smp=self.smp)
 
     def _screen(self):
         return self._link() + f"exec /lab/bin/screen-client {self.argument}"
@@ -91,10 +94,10 @@ def launch_script(name, device, nonce, extra="", options="", scale=0):
             f"--append {shlex.quote(guest.append(nonce, extra, scale))}")
 
 
-def client_script(name, nonce, accel, extra="", scale=0):
+def client_script(name, nonce, accel, extra="", scale=0, irqchip="off", smp=1):
     """Shell line that boots guest @name with Debian's QEMU."""
-    machine = "pc,kernel-irqchip=off" if accel == "kvm" else "pc"
-    return (f"exec qemu-system-x86_64 -accel {accel} -machine {machine} -m 256M "
+    machine = f"pc,kernel-irqchip={irqchip}" if accel == "kvm" else "pc"
+    return (f"exec qemu-system-x86_64 -accel {accel} -machine {machine} -smp {smp} -m 256M "
             "-nodefaults -nographic -serial stdio -no-reboot "
             f"-kernel /guests/{name}.kernel -initrd /guests/{name}.initrd "
             f"-append {shlex.quote(guest.append(nonce, extra, scale))}")
@@ -106,12 +109,14 @@ def _expand(entry, programs):
     if len(kinds) != 1:
         raise LabError(f"tests.toml: {entry.get('name')}: wants exactly one of {KINDS}")
     kind = kinds[0]
-    unknown = set(entry) - {"name", "host", "deadline", "device", "files", "long", "work", kind}
+    unknown = set(entry) - {"name", "host", "deadline", "device", "files", "long", "work",
+                            "irqchip", "smp", kind}
     if unknown:
         raise LabError(f"tests.toml: {entry['name']}: unknown words {sorted(unknown)}")
     base = {"host": entry["host"], "kind": kind, "device": entry.get("device", ""),
             "deadline": entry["deadline"], "long": entry.get("long", False),
-            "work": entry.get("work", 0)}
+            "work": entry.get("work", 0), "irqchip": entry.get("irqchip", "off"),
+            "smp": entry.get("smp", 1)}
     if kind == "program":
         for path in programs:
             if fnmatch.fnmatch(path.name, entry["program"]):
