@@ -150,6 +150,14 @@ struct rvm_vm {
 	void *mode_data;
 };
 
+/*
+ * Each vCPU, by index: those that could have run before this began.  By number, for the
+ * array would be searched to its end.
+ */
+#define rvm_for_each_vcpu(vm, i, v)						\
+	for ((i) = 0; (i) < smp_load_acquire(&(vm)->nr_vcpus) &&		\
+	     ((v) = xa_load(&(vm)->vcpus, (i))); (i)++)
+
 /* ---- vCPU ------------------------------------------------------------ */
 
 /* vcpu->requests; set with rvm_request(), done by the run loop before entry */

@@ -77,11 +77,11 @@ void rvm_request_all(struct rvm_vm *vm, enum rvm_req req)
 	struct rvm_vcpu *v;
 	unsigned long i;
 
-	/* A vCPU appears in the array before it can run. */
-	xa_for_each(&vm->vcpus, i, v)
+	/* A vCPU is counted before it can run. */
+	rvm_for_each_vcpu(vm, i, v)
 		set_bit(req, &v->requests);
 	smp_mb();	/* pairs with the one in rvm_enter_once() */
-	xa_for_each(&vm->vcpus, i, v)
+	rvm_for_each_vcpu(vm, i, v)
 		rvm_kick(v);
 	if (req == RVM_REQ_TLB_FLUSH)
 		vm->stats.remote_flushes++;

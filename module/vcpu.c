@@ -692,7 +692,7 @@ static bool rvm_vcpu_id_taken(struct rvm_vm *vm, u32 id)
 	struct rvm_vcpu *v;
 	unsigned long i;
 
-	xa_for_each(&vm->vcpus, i, v)
+	rvm_for_each_vcpu(vm, i, v)
 		if (v->id == id)
 			return true;
 	return false;

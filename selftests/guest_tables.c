@@ -417,6 +417,74 @@ static void cleared(void)
 		EXPECT_EQ(stat_value(v->fd, "rep_left"), CLEARED);
 }
 
+/* ---- a root that is none any more ------------------------------------------------- */
+
+#define ROOT_COPY	0x30000u
+#define ROOT_KERNEL	0x9000u
+#define ROOT_END	0x9100u
+#define ROOT_COUNT	(G_DATA + 0x800)
+#define ROOT_TURNS	3
+
+/*
+ * As with a program that is replaced by another: the kernel, entered from ring 3, goes to
+ * other tables (EBX), clears the one at EDI, fills it from that at ESI, and returns to EBP's.
+ */
+GUEST(root_user, 32, "1: incl 0xc800\n int $0x80\n cmpl $3, 0xc800\n jne 1b\n int $0x81\n");
+GUEST(root_kernel, 32,
+      "push %edi\n push %esi\n mov %ebx, %cr3\n"
+      "xor %eax, %eax\n mov $1024, %ecx\n rep stosl\n"
+      "sub $0x1000, %edi\n mov $1024, %ecx\n rep movsl\n"
+      "mov %ebp, %cr3\n pop %esi\n pop %edi\n iret\n");
+GUEST(root_end, 32, "hlt\n");
+
+static void freed_root_in(enum guest_mode m, uint32_t table, uint32_t other_cr3)
+{
+	struct vcpu *v = guest_start(m, root_user);
+	struct kvm_segment *segs[] = { &v->sregs.cs, &v->sregs.ss, &v->sregs.ds, &v->sregs.es,
+				       &v->sregs.fs, &v->sregs.gs };
+	uint64_t writes;
+	unsigned int i;
+
+	for (i = 0; i < KTAP_COUNT(segs); i++) {
+		segs[i]->selector = i ? SEL_UDATA : SEL_UCODE;
+		segs[i]->dpl = 3;
+	}
+	set_sregs(v);
+	guest_load(v->vm, ROOT_KERNEL, root_kernel);
+	guest_load(v->vm, ROOT_END, root_end);
+	guest_handler(v->vm, m, 0x80, ROOT_KERNEL);
+	guest_handler(v->vm, m, 0x81, ROOT_END);
+	for (i = 0x80; i < 0x82; i++)
+		g32(v->vm, G_IDT32 + i * 8 + 4) |= 3u << 13;		/* DPL */
+	memcpy(v->vm->mem + ROOT_COPY, v->vm->mem + table, PG);
+	if (m == MODE_PAE) {
+		/* the same but for the first table */
+		memcpy(v->vm->mem + other_cr3, v->vm->mem + v->sregs.cr3, 32);
+		g64(v->vm, other_cr3) = ROOT_COPY | 1;
+	}
+	v->regs.rbx = other_cr3;
+	v->regs.rdi = table;
+	v->regs.rsi = ROOT_COPY;
+	v->regs.rbp = v->sregs.cr3;
+	v->regs.rsp = G_STACK - 0x200;
+	set_regs(v);
+	run_to_hlt(v);
+	EXPECT_EQ(g32(v->vm, ROOT_COUNT), ROOT_TURNS);
+	EXPECT_EQ(memcmp(v->vm->mem + table, v->vm->mem + ROOT_COPY, PG), 0);
+	if (!dev_is_shadow() && !dev_is_ring1())
+		return;
+	/* It is found out long before all of its 2048 words have been written one by one. */
+	writes = stat_value(v->vm->fd, "shadow_pt_writes") / ROOT_TURNS;
+	ktap_diag("%s: %llu writes to tables each time", mode_name[m], (unsigned long long)writes);
+	EXPECT(writes < 256);
+}
+
+static void freed_root(void)
+{
+	freed_root_in(MODE_PG32, G_PD32, ROOT_COPY);
+	freed_root_in(MODE_PAE, G_PD, ROOT_COPY + PG);
+}
+
 /* ---- all entries lead to one table ------------------------------------------------- */
 
 #define ONE_P1	0x80000u
@@ -675,7 +743,7 @@ int main(void)
 {
 	static const struct ktap_case cases[] = {
 		{ "random_tables", random_tables }, { "self_mapped", self_mapped },
-		{ "new_place", new_place }, { "cleared", cleared },
+		{ "new_place", new_place }, { "cleared", cleared }, { "freed_root", freed_root },
 		{ "all_one", all_one }, { "changed_while_walked", changed_while_walked },
 		{ "tables_in_rom", tables_in_rom }, { "tables_nowhere", tables_nowhere },
 		{ "many_tables", many_tables },

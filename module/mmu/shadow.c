@@ -24,8 +24,10 @@
 #include <linux/hash.h>
 #include <linux/uaccess.h>
 
-/* Interpreted writes after which a table is taken for something else by now. */
-#define SHADOW_FLOOD	3
+/* Interpreted writes after which a table is taken for something else by now; and one that
+ * is a vCPU's root, maybe of a tree that it has not used since the guest freed the table. */
+#define SHADOW_FLOOD		3
+#define SHADOW_FLOOD_ROOT	32
 
 /* A VM may have one shadow page for so many pages of its slots, and at least so many. */
 #define SHADOW_PAGES_SHIFT	5
@@ -889,7 +891,7 @@ void rvm_shadow_written(struct rvm_vm *vm, u64 gpa, u32 len)
 			continue;
 		/* Written again and again, and never used in between: hardly a table
 		 * any more. */
-		if (!sp->roots && ++sp->writes > SHADOW_FLOOD)
+		if (++sp->writes > (sp->roots ? SHADOW_FLOOD_ROOT : SHADOW_FLOOD))
 			shadow_zap_page(vm, sp, &dead);
 		else if (shadow_drop_bytes(vm, sp, offset_in_page(gpa), len))
 			sh->flush_owed = true;

@@ -683,7 +683,7 @@ static void ring1_track_written(struct rvm_vm *vm, u64 gpa, u32 len)
 
 	ring1_view_written(vm, gpa, len);
 	/* Another vCPU that runs natively loads segments from what it has. */
-	xa_for_each(&vm->vcpus, i, v)
+	rvm_for_each_vcpu(vm, i, v)
 		if (ring1_desc_written(v, gpa))
 			rvm_kick(v);
 }
