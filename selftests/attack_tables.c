@@ -53,11 +53,10 @@ GUEST(touch, 32,
       "2: add $8, %esi\n add $16, %edi\n inc %ebp\n dec %ecx\n jmp touch_next\n"
       "3: int $0x41\n"
       /* #PF: on with the next one */
-      "touch_fault: push %eax\n mov %cr2, %eax\n mov %eax, 4(%edi)\n"
+      ".globl guest_touch_fault\nguest_touch_fault: push %eax\n mov %cr2, %eax\n mov %eax, 4(%edi)\n"
       "mov 4(%esp), %eax\n mov %eax, (%edi)\n pop %eax\n add $4, %esp\n"
-      "movl $0x8000 + 2b - touch_next, (%esp)\n iret\n"
-      ".globl guest_touch_fault_at\n.set guest_touch_fault_at, touch_fault - touch_next\n");
-extern const uint8_t guest_touch_fault_at[];
+      "movl $0x8000 + 2b - touch_next, (%esp)\n iret\n");
+extern const uint8_t guest_touch_fault[];
 
 /* Executes at each address; there EAX gets what follows the CALL. */
 GUEST(execute, 32,
@@ -516,7 +515,7 @@ static void go(struct vcpu *v, unsigned int cpl, const char *what)
 	memcpy(vm->mem + T_LIST, steps, nr * sizeof(steps[0]));
 	set_canaries();
 	guest_load(vm, G_CODE, touch);
-	guest_handler(vm, v->mode, PF, G_CODE + (uintptr_t)guest_touch_fault_at);
+	guest_handler(vm, v->mode, PF, G_CODE + (guest_touch_fault - guest_touch));
 	set_sregs(v);
 	v->regs.rsi = T_LIST;
 	v->regs.rdi = T_RES;

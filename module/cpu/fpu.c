@@ -108,6 +108,28 @@ static void rvm_fpu_init_state(struct rvm_vcpu *v)
 		v->fpu.fpstate->regs.xsave.header.xfeatures = 0;
 }
 
+/*
+ * The image is a new one: the client's, or that of a reset.  What the unit has is another's, and
+ * the unit's own pointers may outlive the load of an image (see rvm_x87_take_pointers()).
+ */
+static void rvm_fpu_take_pointers(struct rvm_vcpu *v)
+{
+	const union fpregs_state *regs = &v->fpu.fpstate->regs;
+	const struct fxregs_state *fx = &regs->fxsave;
+	struct rvm_x87 *x = &v->insn.x87;
+
+	*x = (struct rvm_x87) {};
+	/* Where the guest uses the unit itself, they belong there. */
+	if (v->vm->mode->enter)
+		return;
+	x->soft = true;
+	if (boot_cpu_has(X86_FEATURE_XSAVE) && !(regs->xsave.header.xfeatures & RVM_XCR0_FP))
+		return;
+	x->fop = fx->fop & 0x7ff;
+	x->fip = fx->rip;
+	x->fdp = fx->rdp;
+}
+
 /* Power-on state (SDM vol. 3 table 9-1), XCR0 included. */
 void rvm_fpu_reset(struct rvm_vcpu *v)
 {
@@ -119,6 +141,7 @@ void rvm_fpu_reset(struct rvm_vcpu *v)
 	if (loaded)
 		rvm_fpu_put(v);
 	rvm_fpu_init_state(v);
+	rvm_fpu_take_pointers(v);
 	if (loaded)
 		rvm_fpu_load(v);
 }
@@ -161,25 +184,6 @@ static void rvm_fpu_put_pointers(struct rvm_vcpu *v)
 	fx->fop = x->fop;
 	fx->rip = x->fip;
 	fx->rdp = x->fdp;
-}
-
-/* The client has changed the image. */
-static void rvm_fpu_take_pointers(struct rvm_vcpu *v)
-{
-	const union fpregs_state *regs = &v->fpu.fpstate->regs;
-	const struct fxregs_state *fx = &regs->fxsave;
-	struct rvm_x87 *x = &v->insn.x87;
-
-	*x = (struct rvm_x87) {};
-	/* Where the guest uses the unit itself, they belong there. */
-	if (v->vm->mode->enter)
-		return;
-	x->soft = true;
-	if (boot_cpu_has(X86_FEATURE_XSAVE) && !(regs->xsave.header.xfeatures & RVM_XCR0_FP))
-		return;
-	x->fop = fx->fop & 0x7ff;
-	x->fip = fx->rip;
-	x->fdp = fx->rdp;
 }
 
 void rvm_fpu_put(struct rvm_vcpu *v)
