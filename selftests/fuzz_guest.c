@@ -315,5 +315,7 @@ int main(void)
 	};
 
 	vmtest_init();
+	if (getenv("RINGVM_FUZZ"))
+		ktap.deadline = 3600;
 	return ktap_run(cases, KTAP_COUNT(cases));
 }
