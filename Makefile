@@ -147,7 +147,8 @@ help:
 	@echo '                     12 million random cases; SEED=, CASES=, PROCS= choose'
 	@echo 'make coverage-insn   what the tests of the instruction core reach (part of make check)'
 	@echo "make bench           boot times and loops beside Debian's own KVM, the interpreter's cost;"
-	@echo '                     ROWS="boot loops cost count" some of them, GUEST=, ROUNDS='
+	@echo '                     ROWS="boot loops cost count modes traps share" some of them, GUEST=, ROUNDS=;'
+	@echo '                     for modes SIDES="ring1 svm qemu-tcg", SCALE=, CLOCK=wall'
 	@echo 'make lab-shell       a shell in the emulated host, module loaded; Ctrl-A X ends it'
 	@echo '                     (LABFLAGS="--no-svm --cpus 2 ...": selftests/lab/lab shell --help)'
 	@echo "make lab-update      move the lab to the archive's current kernels"

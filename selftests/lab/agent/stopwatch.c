@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * stopwatch MARK COMMAND [ARG...]: how long until a command prints each line that
- * begins with MARK, and until it ends.
+ * stopwatch [-u LAST] MARKS COMMAND [ARG...]: how long until a command prints each line that
+ * begins with one of MARKS, which are separated by |, and until it ends; with -u a line that
+ * begins with LAST ends it (SIGTERM), and the status is 0.
  *
  * What it prints is kept in memory until the end, so that passing it on costs
  * the command no time; after it come the lines
@@ -12,6 +13,8 @@
  * Exit status: the command's; 125 if it could not be started.
  */
 #define _GNU_SOURCE
+#include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,31 +39,57 @@ static double now(void)
 	return ts.tv_sec + ts.tv_nsec / 1e9;
 }
 
-/* Note the lines of @text that begin with @mark; @line: start of the first unseen. */
-static void see_marks(const char *text, const char *mark, size_t *line)
+static bool begins(const char *text, const char *marks)
+{
+	size_t len;
+
+	for (;; marks += len + 1) {
+		len = strcspn(marks, "|");
+		if (!strncmp(text, marks, len))
+			return true;
+		if (!marks[len])
+			return false;
+	}
+}
+
+/*
+ * Note the lines of @text that begin with one of @wanted; @line: start of the first unseen.
+ * Is one of them the last?
+ */
+static bool see_marks(const char *text, const char *wanted, const char *last, size_t *line)
 {
 	double when = now();
+	bool done = false;
 	const char *end;
 
 	while ((end = strchr(text + *line, '\n'))) {
-		if (!strncmp(text + *line, mark, strlen(mark)) && nr_marks < MARKS) {
+		done |= last && !strncmp(text + *line, last, strlen(last));
+		if (begins(text + *line, wanted) && nr_marks < MARKS) {
 			marks[nr_marks].at = when;
 			marks[nr_marks].line = *line;
 			marks[nr_marks++].len = strcspn(text + *line, "\r\n");
 		}
 		*line = end - text + 1;
 	}
+	return done;
 }
 
 int main(int argc, char **argv)
 {
 	char *text = calloc(1, KEEP);
+	const char *last = NULL;
+	bool done = false;
 	double start, end;
 	size_t len = 0, line = 0;
 	int pipes[2], status, i;
 	ssize_t got;
 	pid_t pid;
 
+	if (argc > 3 && !strcmp(argv[1], "-u")) {
+		last = argv[2];
+		argc -= 2;
+		argv += 2;
+	}
 	if (argc < 3 || !text || pipe(pipes))
 		return 125;
 	start = now();
@@ -81,7 +110,10 @@ int main(int argc, char **argv)
 	       (got = read(pipes[0], text + len, KEEP - 1 - len)) > 0) {
 		len += got;
 		text[len] = 0;
-		see_marks(text, argv[1], &line);
+		if (see_marks(text, argv[1], last, &line) && !done) {
+			done = true;
+			kill(pid, SIGTERM);
+		}
 	}
 	close(pipes[0]);
 	if (waitpid(pid, &status, 0) != pid)
@@ -92,5 +124,7 @@ int main(int argc, char **argv)
 		printf("\nstopwatch: mark %.3f %.*s", marks[i].at - start, (int)marks[i].len,
 		       text + marks[i].line);
 	printf("\nstopwatch: end %.3f\n", end - start);
+	if (done)
+		return 0;
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }

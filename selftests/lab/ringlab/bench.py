@@ -10,8 +10,8 @@ cost     host instructions for each that the interpreter executes, counted by ca
 
 count    host instructions for each that the interpreter executes in the kernel, counted by the
          time stamp counter of an emulated host in Bochs
-modes    boot, workload and loops of one guest in ring1, in svm with and without nested paging, in
-         Debian's QEMU (TCG) inside the emulated host; the loops also in that host itself
+modes    boot, workload and loops of one guest in each mode, in Debian's QEMU (TCG) inside the
+         emulated host, and the loops in that host itself (modes.py)
 traps    what each kind of trap costs in ring1, beside svm and interp (selftests/bench_trap.c); and
          in instructions of the host, counted in Bochs
 share    instructions of a guest that ring1 leaves to the CPU
@@ -24,15 +24,16 @@ import statistics
 import subprocess
 import textwrap
 
-from . import boot, build, guest, kernels, work
+from . import boot, build, guest, kernels, modes
 from .paths import BUILD, LAB, TOP, below
 from .qemu import HostOptions
 from .say import LabError, say, show
 from .session import DIED, Job
-from .table import client_script, launch_script
+from .table import launch_script
 
 DEADLINE = 120
 DEFAULT_GUESTS = ("686", "amd64")
+DEFAULT_ROUNDS = 5
 SIDES = {"svm": ("/dev/ringvm-svm", "insmod /lab/ringvm.ko", "rmmod ringvm"),
          "kvm": ("/dev/kvm", "modprobe kvm-amd", "rmmod kvm_amd kvm")}
 
@@ -201,120 +202,6 @@ def _count(_chosen, rounds):
             raise LabError(f"bench_guest: {job.outcome} ({job.status})")
 
 
-# ---- modes ----------------------------------------------------------------------------
-
-MODES_GUEST = "686-pae"
-MODES_PATIENCE = 1500		# seconds for one side's guest
-MODES_DEADLINE = MODES_PATIENCE + 60
-MODES_WORK = 1
-# How each side loads the module, and which node it uses; QEMU's TCG needs neither.
-MODES = {"ring1": ("", "/dev/ringvm-ring1"), "svm-shadow": ("npt=0", "/dev/ringvm-svm"),
-         "svm": ("", "/dev/ringvm-svm"), "qemu-tcg": (None, None)}
-NATIVE = "native"
-
-
-def _mode_script(side, name, nonce):
-    params, device = MODES[side]
-    words = "GUEST-BENCH"
-    if device:
-        launch = launch_script(name, device, nonce, words, "--stats", MODES_WORK)
-        before, after = f"insmod /lab/ringvm.ko {params} || exit 1\n", "rmmod ringvm || exit 1\n"
-    else:
-        launch = client_script(name, nonce, "tcg", words, MODES_WORK)
-        before = after = ""
-    launch = launch.removeprefix("exec ")
-    # What takes too long is ended in a way that keeps the marks so far.
-    return (f"{before}stopwatch GUEST- timeout {MODES_PATIENCE} {launch}\n"
-            f"status=$?\n{after}exit $status\n")
-
-
-NATIVE_SCRIPT = """\
-mkdir /tmp/native && ln -s /usr/bin/busybox /lab/bin/work /lab/bin/bench /tmp/native || exit 1
-PATH=/tmp/native:$PATH exec stopwatch GUEST- busybox sh /lab/bin/bench
-"""
-
-
-def _marks(job):
-    """{what: seconds} of one run, from one mark to the next; {what: result}."""
-    took, said, before = {}, {}, 0.0
-    end = next((float(line.split()[2]) for line in job.output
-                if line.startswith("stopwatch: end ")), 0)
-    if job.outcome != "pass" and end < MODES_PATIENCE:
-        raise LabError(f"{job.name}: {job.outcome} ({job.status}); no figures")
-    for line in job.output:
-        mark = re.match(r"stopwatch: mark ([\d.]+) GUEST-(.*)", line)
-        if not mark:
-            continue
-        at, what = float(mark[1]), mark[2]
-        loop = re.match(r"BENCH (\S+) (.+)", what)
-        if what == "INIT done":
-            took["boot"] = at
-        elif what == "WORK done":
-            took["workload"] = at - before
-        elif loop:
-            took[loop[1]] = min(at - before, took.get(loop[1], at))
-            said[loop[1]] = loop[2]
-        if not what.startswith("WORK ") or what == "WORK done":
-            before = at
-    return took, said if job.outcome == "pass" else None
-
-
-def _modes_table(name, runs):
-    sides = [*MODES, NATIVE]
-    medians = {side: {} for side in sides}
-    for side in sides:
-        for key in {key for took, _ in runs[side] for key in took}:
-            medians[side][key] = statistics.median(took[key] for took, _ in runs[side])
-    show(f"\nguest {name} ({kernels.guest_kernel(name).name}), seconds, medians of "
-         f"{len(runs['ring1'])} rounds, one CPU")
-    show("  " + " " * 12 + "".join(f"{side:>12}" for side in sides)
-         + f"{'tcg:ring1':>12}{'ring1:native':>14}{'ring1:svm':>12}")
-    for key in medians["ring1"]:
-        cells = [medians[side].get(key) for side in sides]
-        ring1, svm, tcg, native = (medians[s].get(key) for s in ("ring1", "svm", "qemu-tcg", NATIVE))
-        show(f"  {key:<12}" + "".join(" " * 12 if c is None else f"{c:12.2f}" for c in cells)
-             + (f"{tcg / ring1:12.2f}" if tcg else " " * 12)
-             + (f"{ring1 / native:14.2f}" if native else " " * 14) + f"{ring1 / svm:12.2f}")
-    if any(said is None for _, said in runs["qemu-tcg"]):
-        show(f"  qemu-tcg did not come to its end in {MODES_PATIENCE} s")
-
-
-def _modes(chosen, rounds):
-    """All sides in turn in one emulated host."""
-    name = chosen or MODES_GUEST
-    build.module()
-    build.launcher()
-    nonce = guest.nonce()
-    files = {"lab/bin/ringvm": build.launcher_path(), "lab/bin/work": work.program(),
-             "lab/bin/bench": LAB / "guest/bench", "lab/bin/stopwatch": build.program("stopwatch")}
-    say(f"guest {name}: {rounds} rounds of {', '.join(MODES)} in one emulated host")
-    for _ in range(2):
-        jobs = []
-        for number in range(1, rounds + 1):
-            jobs.append(Job(f"{NATIVE}-{number}", NATIVE_SCRIPT, MODES_DEADLINE))
-            jobs += [Job(f"{side}-{number}", _mode_script(side, name, nonce), MODES_DEADLINE)
-                     for side in MODES]
-        session = boot.run(HostOptions(modules="none", append="mitigations=off"), jobs, files,
-                           watch=lambda job, line: None, log="bench-modes", module=True)
-        if any(j.outcome == DIED for j in session.jobs):
-            say(f"the emulator died: {session.trouble[1]}; once more")
-            continue
-        runs = {side: [_marks(job) for job in jobs if job.name.rpartition("-")[0] == side]
-                for side in (*MODES, NATIVE)}
-        results = {tuple(sorted(said.items())) for side in runs.values() for _, said in side
-                   if said is not None}
-        if len(results) != 1:
-            raise LabError("the loops do not have the same results everywhere")
-        for job in jobs:
-            if not job.name.startswith(NATIVE) and job.outcome == "pass":
-                wrong = guest.complaints(name, job.output, nonce, MODES_WORK)
-                if wrong:
-                    raise LabError(f"{job.name}: {'; '.join(wrong)}")
-        _modes_table(name, runs)
-        return
-    raise LabError("the emulator died twice: no figures")
-
-
 # ---- traps ----------------------------------------------------------------------------
 
 TRAP_DEVICES = ("/dev/ringvm-ring1", "/dev/ringvm-svm", "/dev/ringvm-interp")
@@ -346,6 +233,9 @@ def _traps(_chosen, rounds):
 
 # ---- share ----------------------------------------------------------------------------
 
+SHARE_DEADLINE = 1560
+
+
 def _plugin():
     """The instruction counter for QEMU on this machine."""
     source, out = LAB / "count/count.c", below("count") / "count.so"
@@ -374,13 +264,13 @@ def _all_instructions(name, nonce, scale):
 
 def _share(chosen, _rounds):
     """One boot without work and one with, in ring1; each counted in QEMU, too."""
-    name = chosen or MODES_GUEST
+    name = chosen or modes.GUEST
     build.module()
     build.launcher()
     nonce = guest.nonce()
     scales = {"boot": 0, "boot-and-work": 4}
     jobs = [Job(what, launch_script(name, "/dev/ringvm-ring1", nonce, "", "--stats", scale) + "\n",
-                MODES_DEADLINE) for what, scale in scales.items()]
+                SHARE_DEADLINE) for what, scale in scales.items()]
     boot.run(HostOptions(svm=False, append="mitigations=off"), jobs,
              {"lab/bin/ringvm": build.launcher_path()}, watch=lambda job, line: None,
              log="bench-share")
@@ -404,7 +294,7 @@ def _share(chosen, _rounds):
         before = (total, soft)
 
 
-ROWS = {"boot": _boot, "loops": _loops, "cost": _cost, "count": _count, "modes": _modes,
+ROWS = {"boot": _boot, "loops": _loops, "cost": _cost, "count": _count, "modes": modes.measure,
         "traps": _traps, "share": _share}
 
 
@@ -413,8 +303,16 @@ def bench(chosen, rounds, rows):
     for row in rows:
         if row not in ROWS:
             raise LabError(f"ROWS: no {row!r}; there are {', '.join(ROWS)}")
-    if rounds < 1:
+    if rounds is not None and rounds < 1:
         raise LabError("ROUNDS: at least one")
+    failed = []
     for row in rows or ROWS:
-        ROWS[row](chosen, rounds)
+        try:
+            # Where a clock counts instructions one round tells nearly all.
+            ROWS[row](chosen, rounds if row == "modes" else rounds or DEFAULT_ROUNDS)
+        except LabError as error:
+            say(f"{row}: {error}")
+            failed.append(row)
+    if failed:
+        raise LabError(f"not done: {', '.join(failed)}")
     return 0

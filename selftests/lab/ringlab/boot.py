@@ -102,7 +102,8 @@ def _command(options, folder):
 def _start(options, folder):
     """The running emulator."""
     if options.machine == "qemu":
-        return qemu.Emulator(_command(options, folder))
+        return qemu.Emulator(_command(options, folder),
+                             qemu.ICOUNT_PATIENCE if options.ips else 1)
     return bochs.Emulator(options, kernels.vmlinuz("host"), folder / "ramdisk",
                           qemu.cmdline(options), folder)
 

@@ -33,8 +33,9 @@ def _host_arguments(parser):
     host.add_argument("--cpus", type=int, default=1, choices=(1, 2))
     host.add_argument("--mem", default="2G", help="memory (default: 2G)")
     host.add_argument("--ips", type=int, default=0,
-                      help="Bochs: instructions to a second of its clock (default: "
-                           f"{bochs.INSTRUCTIONS_PER_SECOND}); guests there want ten times as many")
+                      help="instructions to a second of the host's clock.  Bochs: default "
+                           f"{bochs.INSTRUCTIONS_PER_SECOND}, guests there want ten times as many; "
+                           "QEMU: 10^9 divided by 1, 2, 4 ... (default: by the wall clock)")
     host.add_argument("--append", default="", metavar="WORDS",
                       help="added to the host's kernel command line")
     host.add_argument("--modules", default="ringvm",
@@ -134,7 +135,8 @@ def _check(args):
 
 def _bench(args):
     rows = args.rows or (os.environ.get("ROWS") or "").split()
-    return bench.bench(os.environ.get("GUEST"), int(os.environ.get("ROUNDS") or 5), rows)
+    rounds = os.environ.get("ROUNDS")
+    return bench.bench(os.environ.get("GUEST"), int(rounds) if rounds else None, rows)
 
 
 def _dkms(_args):

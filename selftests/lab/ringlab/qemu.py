@@ -15,6 +15,12 @@ from .paths import KERNEL
 from .say import LabError
 
 
+# {instructions a second: QEMU's -icount shift}
+NANOSECONDS = {10 ** 9 >> shift: shift for shift in range(6)}
+# How many times as long things may take where a clock counts instructions
+ICOUNT_PATIENCE = 6
+
+
 @dataclasses.dataclass(frozen=True)
 class HostOptions:
     """What the emulated host looks like."""
@@ -30,7 +36,7 @@ class HostOptions:
     modules: str = "ringvm"	# ringvm, kvm-amd, both or none
     params: str = ""		# parameters of ringvm.ko
     mem: str = "2G"
-    ips: int = 0		# Bochs: instructions to a second of its clock; 0: its usual number
+    ips: int = 0		# instructions to a second of its clock; 0: Bochs' usual number, QEMU's wall clock
 
     def check(self):
         """Refuse combinations that cannot work, with the reason."""
@@ -47,6 +53,9 @@ class HostOptions:
                            "has what it has, and --features changes it")
         if self.machine != "qemu" and (self.model != "max" or self.features):
             raise LabError("Bochs has models of its own: --machine names them")
+        if self.machine == "qemu" and self.ips and self.ips not in NANOSECONDS:
+            raise LabError("ips: an instruction takes 1, 2, 4 ... 32 ns in QEMU, so it is one of "
+                           f"{', '.join(map(str, NANOSECONDS))}")
         if self.la57 and not self.svm:
             raise LabError("the emulator breaks the host's userland with LA57 and no SVM: "
                            "choose one of --la57 and --no-svm")
@@ -91,7 +100,9 @@ def command(options, kernel, ramdisk, disk):
         raise LabError("qemu-system-x86_64 is missing: apt-get install qemu-system-x86")
     # One thread for all CPUs: with one for each, QEMU 7.2 now and then puts the host's
     # state into a VMCB at an exit (README, known faults).
-    return [qemu, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
+    # Idle, the clock goes on as ours does: not all at once, or what waits for a disk times out.
+    icount = ["-icount", f"shift={NANOSECONDS[options.ips]},sleep=on"] if options.ips else []
+    return [qemu, *icount, "-no-user-config", "-nodefaults", "-display", "none", "-no-reboot",
             "-accel", "tcg,thread=single", "-cpu", options.cpu(), "-smp", str(options.cpus),
             "-m", options.mem, "-kernel", str(kernel), "-initrd", str(ramdisk),
             "-append", cmdline(options),
@@ -102,9 +113,8 @@ def command(options, kernel, ramdisk, disk):
 class Emulator:
     """A running emulator with three channels: console, control, monitor."""
 
-    patience = 1	# how many times as long as usual things may take
-
-    def __init__(self, cmd):
+    def __init__(self, cmd, patience=1):
+        self.patience = patience	# how many times as long as usual things may take
         self.control, control_far = socket.socketpair()
         self.monitor, monitor_far = socket.socketpair()
         far = [control_far.fileno(), monitor_far.fileno()]
