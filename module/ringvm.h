@@ -292,13 +292,13 @@ struct rvm_msr_store {
  * @deliver: an event, injected by v->ev's word, comes first in the next slice
  * @irq_window: end the slice when the guest can take an interrupt
  * @nmi_window: the same with an NMI
- * @tried: to make a cache
+ * @cache_at: interpreted instructions after which a cache is made; then a larger one
  * @cache: translations and decoded instructions, or NULL
  */
 struct rvm_soft {
 	bool deliver;
 	bool irq_window, nmi_window;
-	bool tried;
+	u64 cache_at;
 	void *cache;
 };
 

@@ -16,9 +16,13 @@
 
 /*
  * Rows of decoded instructions kept for 32-bit and 64-bit code each, of 384 bytes.  A
- * kernel that boots is at home in some hundred pages of code.
+ * kernel that boots is at home in some hundred pages of code; but a guest that is
+ * interpreted now and then is not, and clearing so much memory takes as long as some
+ * hundred thousand instructions: so many come first.
  */
-#define RVM_SOFT_ROWS	16384
+#define RVM_SOFT_ROWS_FIRST	512
+#define RVM_SOFT_ROWS		16384
+#define RVM_SOFT_GROW		200000
 
 /* ---- events -------------------------------------------------------------- */
 
@@ -62,17 +66,22 @@ static bool rvm_soft_window_open(struct rvm_vcpu *v)
 }
 
 /*
- * At the first entry, for a client may make many vCPUs that never run.  Without
- * memory the guest is slow, and not wrong.
+ * At the first entry, for a client may make many vCPUs that never run; and once more.
+ * Without memory the guest is slow, and not wrong.
  */
 static void rvm_soft_make_cache(struct rvm_vcpu *v)
 {
 	struct rvm_soft *s = &v->soft;
+	u32 rows = s->cache_at ? RVM_SOFT_ROWS : RVM_SOFT_ROWS_FIRST;
+	void *cache;
 
-	s->tried = true;
-	s->cache = kvmalloc(rvm_insn_cache_size(RVM_SOFT_ROWS), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
-	if (s->cache)
-		rvm_insn_cache_init(&v->insn, s->cache, RVM_SOFT_ROWS);
+	s->cache_at = s->cache_at ? U64_MAX : v->stats.emulated + RVM_SOFT_GROW;
+	cache = kvmalloc(rvm_insn_cache_size(rows), GFP_KERNEL_ACCOUNT | __GFP_NOWARN);
+	if (!cache)
+		return;
+	rvm_insn_cache_init(&v->insn, cache, rows);
+	kvfree(s->cache);
+	s->cache = cache;
 }
 
 /**
@@ -89,7 +98,7 @@ int rvm_soft_slice(struct rvm_vcpu *v, u32 budget, enum rvm_insn_watch watch)
 	bool delivered = false;
 	int r;
 
-	if (unlikely(!s->tried))
+	if (unlikely(v->stats.emulated >= s->cache_at))
 		rvm_soft_make_cache(v);
 	if (s->deliver) {
 		s->deliver = false;

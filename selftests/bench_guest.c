@@ -14,6 +14,9 @@
  * and the ratio of the first device to each of the others, of the medians and of the
  * best.  REP MOVS is one instruction however long: its unit is the byte.
  *
+ * bench_guest -w PERCENT ...: where the clock counts instructions, fail where one of the
+ * guest's takes so much more than one of a loop in this program.
+ *
  * Every run's result is checked, and on an interpreter the number of instructions,
  * by its own counter.  Exit status: 0, 1 something was wrong, 2 cannot start.
  */
@@ -262,6 +265,8 @@ static struct device devices[MAX_DEVICES];
 static int nr_devices;
 static unsigned int target_ms = 200, rounds = 5;
 static const char *only;
+static double own_cycles;		/* of an instruction in this program; 0: not asked for */
+static double within;			/* of these, at most */
 
 /* The vCPU's counter of interpreted instructions. */
 static uint64_t interpreted(struct vcpu *v)
@@ -345,6 +350,29 @@ static bool can_run(const struct loop *l, const struct device *dev)
 	return !(l->int_n && dev->kvm && host_is_tcg());
 }
 
+/* Cycles for each instruction of a loop of our own, as long as those of the guests. */
+static double host_loop(void)
+{
+	uint64_t turns = 1000, cycles;
+	struct timespec from, to;
+	uint64_t ns;
+
+	for (;;) {
+		uint64_t n = turns, x = 0;
+
+		clock_gettime(CLOCK_MONOTONIC, &from);
+		cycles = __rdtsc();
+		asm volatile("1: add $3, %1\n\tlea (%1,%0), %1\n\tdec %0\n\tjnz 1b"
+			     : "+r"(n), "+r"(x) : : "cc");
+		cycles = __rdtsc() - cycles;
+		clock_gettime(CLOCK_MONOTONIC, &to);
+		ns = (to.tv_sec - from.tv_sec) * 1000000000ull + to.tv_nsec - from.tv_nsec;
+		if (ns >= target_ms * 500000ull)
+			return (double)cycles / (4 * turns);
+		turns *= 2;
+	}
+}
+
 static void measure(const struct loop *l)
 {
 	unsigned int round;
@@ -391,6 +419,9 @@ static void measure(const struct loop *l)
 			first_best = d->cycles[0];
 		}
 		printf("\n");
+		if (own_cycles && mid > own_cycles * within)
+			FAIL("%s on %s: %.3f times as long as this program's own", l->name,
+			     d->path, mid / own_cycles);
 	}
 	fflush(stdout);
 }
@@ -472,7 +503,7 @@ static int usage(void)
 {
 	unsigned int i;
 
-	fprintf(stderr, "bench_guest [-c] [-t MS] [-r ROUNDS, 1 to %d] [-l LOOP] DEVICE... (1 to %d)\n"
+	fprintf(stderr, "bench_guest [-c] [-w PERCENT] [-t MS] [-r ROUNDS, 1 to %d] [-l LOOP] DEVICE... (1 to %d)\n"
 		"LOOP:", MAX_ROUNDS, MAX_DEVICES);
 	for (i = 0; i < KTAP_COUNT(loops); i++)
 		fprintf(stderr, " %s", loops[i].name);
@@ -495,7 +526,7 @@ int main(int argc, char **argv)
 	bool counting = false;
 	int opt, fd;
 
-	while ((opt = getopt(argc, argv, "ct:r:l:")) != -1) {
+	while ((opt = getopt(argc, argv, "ct:r:l:w:")) != -1) {
 		switch (opt) {
 		case 'c':
 			counting = true;
@@ -508,6 +539,9 @@ int main(int argc, char **argv)
 			break;
 		case 'l':
 			only = optarg;
+			break;
+		case 'w':
+			within = 1 + strtoul(optarg, NULL, 10) / 100.0;
 			break;
 		default:
 			return usage();
@@ -538,6 +572,10 @@ int main(int argc, char **argv)
 	if (counting && (nr_devices != 1 || !devices[0].interp || devices[0].native)) {
 		fprintf(stderr, "bench_guest -c: an interpreter's node, and no other\n");
 		return 2;
+	}
+	if (within) {
+		own_cycles = host_loop();
+		printf("this program's own loop: %.3f cycles an instruction\n", own_cycles);
 	}
 	ktap_run_case(counting ? count_all : measure_all);
 	if (ktap.failed) {
