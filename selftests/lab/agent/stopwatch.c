@@ -5,9 +5,13 @@
  * begins with LAST ends it (SIGTERM), and the status is 0.
  *
  * What it prints is kept in memory until the end, so that passing it on costs
- * the command no time; after it come the lines
+ * the command no time; but for these, which come at once, so that they are there
+ * should the end never come:
  *
  *	stopwatch: mark SECONDS LINE	(one for each, in their order)
+ *
+ * and, last of all,
+ *
  *	stopwatch: end SECONDS
  *
  * Exit status: the command's; 125 if it could not be started.
@@ -23,13 +27,8 @@
 #include <unistd.h>
 
 #define KEEP	(4 << 20)
-#define MARKS	256
 
-static struct {
-	double at;
-	size_t line, len;
-} marks[MARKS];
-static int nr_marks;
+static double start;
 
 static double now(void)
 {
@@ -64,10 +63,10 @@ static bool see_marks(const char *text, const char *wanted, const char *last, si
 
 	while ((end = strchr(text + *line, '\n'))) {
 		done |= last && !strncmp(text + *line, last, strlen(last));
-		if (begins(text + *line, wanted) && nr_marks < MARKS) {
-			marks[nr_marks].at = when;
-			marks[nr_marks].line = *line;
-			marks[nr_marks++].len = strcspn(text + *line, "\r\n");
+		if (begins(text + *line, wanted)) {
+			printf("stopwatch: mark %.3f %.*s\n", when - start,
+			       (int)strcspn(text + *line, "\r\n"), text + *line);
+			fflush(stdout);
 		}
 		*line = end - text + 1;
 	}
@@ -79,9 +78,9 @@ int main(int argc, char **argv)
 	char *text = calloc(1, KEEP);
 	const char *last = NULL;
 	bool done = false;
-	double start, end;
+	double end;
 	size_t len = 0, line = 0;
-	int pipes[2], status, i;
+	int pipes[2], status;
 	ssize_t got;
 	pid_t pid;
 
@@ -120,9 +119,6 @@ int main(int argc, char **argv)
 		return 125;
 	end = now();
 	fwrite(text, 1, len, stdout);
-	for (i = 0; i < nr_marks; i++)
-		printf("\nstopwatch: mark %.3f %.*s", marks[i].at - start, (int)marks[i].len,
-		       text + marks[i].line);
 	printf("\nstopwatch: end %.3f\n", end - start);
 	if (done)
 		return 0;

@@ -95,13 +95,19 @@ def _ended(job, scale):
     return f"{job.outcome} ({job.status})"
 
 
+def _progress(job, line):
+    """Every mark but those of the workload's single results, as it comes."""
+    if line.startswith("stopwatch: mark ") and "GUEST-WORK " not in line.replace("WORK done", ""):
+        show(f"  {job.name}: {line.removeprefix('stopwatch: mark ')[:60]}")
+
+
 def _one(side, number, name, nonce, scale, options):
     """One side's turn: ({row: seconds}, {loop: result}, [what is wrong])."""
     files = {"lab/bin/ringvm": build.launcher_path(), "lab/bin/work": work.program(),
              "lab/bin/bench": LAB / "guest/bench", "lab/bin/stopwatch": build.program("stopwatch")}
     for _ in range(2):
         job = Job(side, _script(side, name, nonce, scale), PATIENCE * scale + 60)
-        session = boot.run(options, [job], files, watch=lambda job, line: None,
+        session = boot.run(options, [job], files, watch=_progress,
                            log=f"bench-modes-{side}", module=True)
         if job.outcome != DIED:
             break
