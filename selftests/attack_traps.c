@@ -16,7 +16,7 @@
 #define R3	2
 #define USER	4
 #define NOT_TCG	8	/* TCG's IRET of ring 3 goes to virtual-8086 mode */
-#define NOT_SVM	16	/* nor where TCG is the guest's CPU in all: INT1, MOV CR1, LTR of null */
+#define NOT_SVM	16	/* nor where TCG is the guest's CPU in all: INT1, MOV CR1, LTR of null, a step over STI */
 
 struct probe {
 	const char *name;
@@ -129,6 +129,34 @@ TRAP(step_lar, "", "lar %ecx, %eax");
 TRAP(step_sidt, "", "sidt (%ebx)");
 TRAP(step_smsw, "", "smsw %eax");
 TRAP(step_fninit, "", "fninit");
+/* and over all else that traps in ring 1 */
+TRAP(step_cli0, "", "cli");
+TRAP(step_sti, "", "sti");
+TRAP(step_popf, "", "popf");
+TRAP(step_pop_es, "", "pop %es");
+TRAP(step_push_ds, "", "push %ds");
+TRAP(step_mov_ds, "", "mov %ecx, %ds");
+TRAP(step_r_cr0, "", "mov %cr0, %edx");
+TRAP(step_r_cr3, "", "mov %cr3, %edx");
+TRAP(step_w_cr2, "", "mov %eax, %cr2");
+TRAP(step_r_dr7, "", "mov %dr7, %edx");
+TRAP(step_clts, "", "clts");
+TRAP(step_lmsw, "", "lmsw %ax");
+TRAP(step_invlpg, "", "invlpg (%ebx)");
+TRAP(step_wbinvd, "", "wbinvd");
+TRAP(step_rdmsr, "", "rdmsr");
+TRAP(step_lldt, "", "lldt %ax");
+TRAP(step_str, "", "str %edx");
+TRAP(step_sldt, "", "sldt %edx");
+TRAP(step_sgdt, "", "sgdt (%ebx)");
+TRAP(step_verr, "", "verr %cx");
+TRAP(step_lsl, "", "lsl %ecx, %edx");
+TRAP(step_ljmp0, "", "ljmp $8, $0x8007");
+TRAP(step_ljmp3, "", "ljmp $0x2b, $0x8007");
+TRAP(step_call, "", "call 1f\n1:");
+TRAP(step_pusha, "", "pusha");
+TRAP(step_popa, "", "popa");
+TRAP(step_cmpxchg8b, "", "lock cmpxchg8b (%ebx)");
 FAULT(step_cli, "", "cli");
 FAULT(step_int_shut, "", "int $0x80");
 TRAP(step_int, "", "int $0x80");
@@ -202,6 +230,33 @@ static const struct probe probes[] = {
 	P(step_sidt, R0 | R3, TF, DB, 0, 0),
 	P(step_smsw, R0 | R3, TF, DB, 0, 0),
 	P(step_fninit, R0 | R3, TF, DB, 0, 0),
+	P(step_cli0, R0, TF, DB, 0, 0),
+	P(step_sti, R0 | NOT_SVM, TF, DB, 0, 0x200),
+	P(step_popf, R0 | R3, TF, DB, 0, TF),
+	P(step_pop_es, R0 | R3, TF, DB, 0, 0),
+	P(step_push_ds, R0 | R3, TF, DB, 0, 0),
+	P(step_mov_ds, R0 | R3, TF, DB, 0, 0),
+	P(step_r_cr0, R0, TF, DB, 0, 0),
+	P(step_r_cr3, R0, TF, DB, 0, 0),
+	P(step_w_cr2, R0, TF, DB, 0, 0),
+	P(step_r_dr7, R0, TF, DB, 0, 0),
+	P(step_clts, R0, TF, DB, 0, 0),
+	P(step_lmsw, R0, TF, DB, 0, 0),
+	P(step_invlpg, R0, TF, DB, 0, 0),
+	P(step_wbinvd, R0, TF, DB, 0, 0),
+	P(step_rdmsr, R0, TF, DB, 0, 0),
+	P(step_lldt, R0, TF, DB, 0, 0),
+	P(step_str, R0 | R3, TF, DB, 0, 0),
+	P(step_sldt, R0 | R3, TF, DB, 0, 0),
+	P(step_sgdt, R0 | R3, TF, DB, 0, 0),
+	P(step_verr, R0 | R3, TF, DB, 0, 0x40),
+	P(step_lsl, R0 | R3, TF, DB, 0, 0x40),
+	P(step_ljmp0, R0, TF, DB, 0, 0),
+	P(step_ljmp3, R3, TF, DB, 0, 0),
+	P(step_call, R0 | R3, TF, DB, 0, 0),
+	P(step_pusha, R0 | R3, TF, DB, 0, 0),
+	P(step_popa, R0 | R3, TF, DB, 0, 0),
+	P(step_cmpxchg8b, R0 | R3, TF, DB, 0, 0x40),
 	P(step_cli, R3, TF, GP, 0, 0),
 	P(step_int_shut, R3, TF, GP, 0x80 * 8 + 2, 0),
 	P(step_int, R0 | R3 | USER, TF, 0x80, 0, 0),
@@ -246,6 +301,9 @@ static void probe(struct vcpu *v, enum guest_mode m, const struct probe *p, unsi
 	vcpu_set_mode(v, m);
 	guest_load(vm, G_CODE, code);
 	memset(vm->mem + G_DATA, 0, 16);
+	/* what is popped */
+	memset(vm->mem + 0x5000, 0, 64);
+	memset(vm->mem + G_STACK, 0, 64);
 	if (p->where & USER) {
 		g8(vm, G_IDT32 + BP * 8 + 5) = 0xee;
 		g8(vm, G_IDT32 + OF * 8 + 5) = 0xee;
