@@ -205,6 +205,12 @@ static void handle_io(struct machine *m)
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	uint32_t i;
 
+	if (m->board.has_pci && pci_owns_port(run->io.port, run->io.size)) {
+		for (i = 0; i < run->io.count; i++, data += run->io.size)
+			pci_io(&m->board.pci, run->io.port, run->io.size, data,
+			       run->io.direction == KVM_EXIT_IO_OUT);
+		return;
+	}
 	pthread_mutex_lock(&m->lock);
 	for (i = 0; i < run->io.count; i++, data += run->io.size) {
 		if (run->io.direction == KVM_EXIT_IO_OUT)
@@ -215,11 +221,15 @@ static void handle_io(struct machine *m)
 	pthread_mutex_unlock(&m->lock);
 }
 
-/* There is no memory-mapped device: the bus floats. */
+/* Where nothing is, the bus floats. */
 static void handle_mmio(struct machine *m)
 {
 	struct kvm_run *run = m->vm.run;
 
+	if (m->board.has_pci && run->mmio.len <= sizeof(run->mmio.data) &&
+	    pci_mmio(&m->board.pci, run->mmio.phys_addr, run->mmio.len,
+		     run->mmio.data, run->mmio.is_write))
+		return;
 	m->mmio_unclaimed++;
 	if (!run->mmio.is_write)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
@@ -453,6 +463,36 @@ static int make_timer(struct machine *m, struct diag *d)
 	return 0;
 }
 
+/* Machine lock held. */
+static void set_line_locked(void *ctx, unsigned int line, bool level)
+{
+	struct machine *m = ctx;
+
+	pic_set_irq(&m->pic, line, level);
+}
+
+static void set_line(void *ctx, unsigned int line, bool level)
+{
+	struct machine *m = ctx;
+	bool wanted;
+
+	pthread_mutex_lock(&m->lock);
+	pic_set_irq(&m->pic, line, level);
+	wanted = level && pic_intr(&m->pic);
+	pthread_mutex_unlock(&m->lock);
+	/* The vCPU itself looks before it enters the guest again. */
+	if (wanted && !pthread_equal(pthread_self(), m->vcpu_thread))
+		machine_kick(m);
+}
+
+/* As firmware does: PCI's interrupts are level-triggered. */
+static void set_elcr(struct machine *m)
+{
+	uint8_t elcr[2] = { (uint8_t)pci_lines(), (uint8_t)(pci_lines() >> 8) };
+
+	bus_write(&m->bus, 0x4d0, 2, elcr);
+}
+
 int machine_init(struct machine *m, struct diag *d)
 {
 	const struct serial_sink sink = { console_out, console_room, m };
@@ -465,13 +505,19 @@ int machine_init(struct machine *m, struct diag *d)
 	pit_init(&m->pit, &m->pic, monotonic_ns, NULL);
 	rtc_init(&m->rtc, m->vm.mem.low, m->vm.mem.high, wall_time, NULL);
 	ports_init(&m->ports);
-	serial_init(&m->serial, &m->pic, &sink);
+	m->line_locked = (struct irq_sink){ set_line_locked, m };
+	m->line = (struct irq_sink){ set_line, m };
+	serial_init(&m->serial, &m->line_locked, &sink);
 	pic_attach(&m->pic, &m->bus);
 	pit_attach(&m->pit, &m->bus);
 	rtc_attach(&m->rtc, &m->bus);
 	ports_attach(&m->ports, &m->bus);
 	serial_attach(&m->serial, &m->bus);
 	if (make_timer(m, d))
+		return -1;
+	if (m->board.devices)
+		set_elcr(m);
+	if (board_plug(&m->board, &m->vm, &m->line, d))
 		return -1;
 	/* As now, but for the kick. */
 	pthread_sigmask(SIG_SETMASK, NULL, &open_in_run);
@@ -485,7 +531,7 @@ void machine_destroy(struct machine *m)
 	pthread_mutex_destroy(&m->lock);
 }
 
-void machine_print_stats(const struct machine *m)
+void machine_print_stats(struct machine *m)
 {
 	static const char * const names[EXIT_REASONS] = {
 		[KVM_EXIT_UNKNOWN] = "unknown",
@@ -524,4 +570,5 @@ void machine_print_stats(const struct machine *m)
 				     m->bus.unclaimed_writes));
 	say_raw("stat: user_mmio_unclaimed %llu",
 		(unsigned long long)m->mmio_unclaimed);
+	board_print_stats(&m->board);
 }

@@ -4,7 +4,8 @@
  *
  * The main thread is the vCPU's: it runs the guest and all device models.
  * The I/O thread (io.c) waits for standard input, signals and the time limit.
- * "lock" guards the devices and the stop request.
+ * The virtio devices have a thread each, and locks of their own (board.h).
+ * "lock" guards the other devices and the stop request; it is taken last.
  *
  * Waking the vCPU: SIG_KICK is blocked in every thread and open only within
  * KVM_RUN (KVM_SET_SIGNAL_MASK) and while the vCPU waits for something.  So a
@@ -23,6 +24,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "board.h"
 #include "devices/bus.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
@@ -62,8 +64,12 @@ struct machine {
 	struct rtc rtc;
 	struct ports ports;
 	struct serial8250 serial;
+	struct irq_sink line_locked;	/* for devices on the bus */
+	struct irq_sink line;		/* for others: takes the lock */
 	enum stop_why stop;
 	int stop_signal;
+
+	struct board board;
 
 	/* the vCPU's thread only */
 	pthread_t vcpu_thread;
@@ -95,7 +101,7 @@ int machine_init(struct machine *m, struct diag *d);
 /* Runs the guest till its end: the exit status, or -1 for m->stop. */
 int machine_run(struct machine *m);
 
-void machine_print_stats(const struct machine *m);
+void machine_print_stats(struct machine *m);
 void machine_destroy(struct machine *m);
 
 /* Ends the run from the I/O thread. */

@@ -4,8 +4,8 @@
  *
  * Reading order: main.c (subcommands), opts.c (the command line), run.c (from
  * files to a machine), boot/ (kernel image, memory layout, entry state), vm.c
- * (the ABI), machine.c (the run loop), devices/, io.c and term.c (the
- * console), stats.c; check.c and stat.c are programs of their own.
+ * (the ABI), machine.c (the run loop), devices/, board.c (virtio devices and
+ * their bus), io.c and term.c (the console), stats.c; check.c and stat.c are programs of their own.
  */
 #include <stdio.h>
 #include <string.h>
@@ -39,6 +39,8 @@ static const char run_text[] =
 "  --initrd FILE    the initial RAM disk\n"
 "  --append TEXT    kernel command line (default: console=ttyS0)\n"
 "  --mem SIZE       memory, such as 512M or 2G (default: 256M)\n"
+"  --disk FILE[,ro] a disk: a raw image or a block device; \",ro\" protects it\n"
+"                   (may be given several times)\n"
 "  --mode MODE      best, vmx, svm, ring1 or interp (default: best)\n"
 "  --device PATH    a node by name instead of a mode; /dev/kvm works as well\n"
 "  --boot PROTOCOL  auto, 32 or 64: boot protocol (default: auto)\n"

@@ -136,15 +136,27 @@ static int parse_name(const char *text, struct diag *d)
 	return 0;
 }
 
+static int add_disk(const char *text, struct run_opts *o, struct diag *d)
+{
+	if (!*text || !strcmp(text, ",ro"))
+		return diag_set(d, "--disk is empty: give a raw image, with \",ro\" behind it to protect it");
+	if (o->disks == MAX_DISKS)
+		return diag_set(d, "there are more than %u disks: leave out some --disk",
+				MAX_DISKS);
+	o->disk[o->disks++] = text;
+	return 0;
+}
+
 enum run_opt {
 	OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_DEVICE, OPT_MODE,
-	OPT_NAME, OPT_TIMEOUT, OPT_BOOT,
+	OPT_NAME, OPT_TIMEOUT, OPT_BOOT, OPT_DISK,
 	OPT_STATS, OPT_NO_PV, OPT_VERBOSE, OPT_HELP, OPT_COUNT
 };
 
 struct opt_word {
 	const char *word;
 	bool has_value;
+	bool repeats;
 };
 
 static const struct opt_word run_words[OPT_COUNT] = {
@@ -157,6 +169,7 @@ static const struct opt_word run_words[OPT_COUNT] = {
 	[OPT_NAME]	= { "--name", true },
 	[OPT_TIMEOUT]	= { "--timeout", true },
 	[OPT_BOOT]	= { "--boot", true },
+	[OPT_DISK]	= { "--disk", true, true },
 	[OPT_STATS]	= { "--stats", false },
 	[OPT_NO_PV]	= { "--no-pv", false },
 	[OPT_VERBOSE]	= { "--verbose", false },
@@ -211,6 +224,8 @@ static int apply(enum run_opt opt, const char *value, struct run_opts *o,
 		return parse_seconds(value, &o->timeout, d);
 	case OPT_BOOT:
 		return parse_boot(value, &o->boot, d);
+	case OPT_DISK:
+		return add_disk(value, o, d);
 	case OPT_STATS:
 		o->stats = true;
 		return 0;
@@ -246,7 +261,7 @@ int parse_run(int argc, char **argv, struct run_opts *o, struct diag *d)
 		if (opt == OPT_COUNT)
 			return diag_set(d, "'%.64s' is no option of run: see ringvm run --help",
 					argv[i]);
-		if (seen[opt])
+		if (seen[opt] && !run_words[opt].repeats)
 			return diag_set(d, "%s is given twice: give it once",
 					run_words[opt].word);
 		seen[opt] = true;

@@ -28,6 +28,8 @@ enum boot_choice {
 	BOOT_64,
 };
 
+#define MAX_DISKS	16u
+
 struct run_opts {
 	const char *kernel;
 	const char *initrd;
@@ -38,6 +40,8 @@ struct run_opts {
 	const char *name;
 	uint64_t mem;		/* bytes, a multiple of 2 MiB */
 	unsigned int timeout;	/* seconds, 0 = none */
+	const char *disk[MAX_DISKS];	/* "FILE" or "FILE,ro" */
+	unsigned int disks;
 	enum boot_choice boot;
 	bool stats;
 	bool no_pv;

@@ -221,12 +221,14 @@ static int run_machine(struct machine *m, struct diag *d)
 	/* The other thread inherits the blocked signals. */
 	if (machine_block_signals(d) || machine_init(m, d))
 		return EXIT_SETUP;
-	if (io_start(m, d)) {
+	if (board_start(&m->board, d) || io_start(m, d)) {
+		board_stop(&m->board);
 		machine_destroy(m);
 		return EXIT_SETUP;
 	}
 	status = machine_run(m);
 	io_end(m);
+	board_stop(&m->board);
 	if (status < 0)
 		status = report_stop(m);
 	if (m->opts->stats) {
@@ -252,7 +254,8 @@ int cmd_run(const struct run_opts *opts)
 	m->opts = opts;
 	m->vm.sys_fd = m->vm.vm_fd = m->vm.vcpu_fd = -1;
 	prctl(PR_SET_NAME, opts->name);
-	if (!load_files(opts, &files, &d) && !build(opts, m, &files, &d)) {
+	if (!load_files(opts, &files, &d) &&
+	    !board_open(&m->board, opts, &d) && !build(opts, m, &files, &d)) {
 		free_files(&files);
 		files = (struct guest_files){ .initrd_fd = -1 };
 		status = run_machine(m, &d);
@@ -262,6 +265,7 @@ int cmd_run(const struct run_opts *opts)
 	if (*d.text)
 		say("%s", d.text);
 	free_files(&files);
+	board_close(&m->board);
 	vm_close(&m->vm);
 	free(m);
 	if (sig)

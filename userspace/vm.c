@@ -325,6 +325,21 @@ int vm_set_signal_mask(struct vm *vm, const void *mask, struct diag *d)
 	return 0;
 }
 
+void vm_ioeventfd(const struct vm *vm, int fd, uint16_t port, uint16_t value,
+		  bool on)
+{
+	struct kvm_ioeventfd e = {
+		.datamatch = value,
+		.addr = port,
+		.len = 2,
+		.fd = fd,
+		.flags = KVM_IOEVENTFD_FLAG_DATAMATCH | KVM_IOEVENTFD_FLAG_PIO |
+			 (on ? 0 : KVM_IOEVENTFD_FLAG_DEASSIGN),
+	};
+
+	ioctl(vm->vm_fd, KVM_IOEVENTFD, &e);
+}
+
 static void print_stat(void *ctx, const char *name, int index, uint64_t value)
 {
 	const char *where = ctx;

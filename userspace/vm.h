@@ -46,6 +46,13 @@ int vm_set_entry(struct vm *vm, const struct boot_plan *plan, struct diag *d);
 /* Outside KVM_RUN only the signals of @mask are blocked within it. */
 int vm_set_signal_mask(struct vm *vm, const void *mask, struct diag *d);
 
+/*
+ * Has the kernel signal @fd for every two-byte write of @value to @port, or no
+ * more.  If the kernel refuses, the write comes as an exit.
+ */
+void vm_ioeventfd(const struct vm *vm, int fd, uint16_t port, uint16_t value,
+		  bool on);
+
 /* "stat:" lines on stderr from the VM's and the vCPU's statistics. */
 void vm_print_stats(const struct vm *vm);
 

@@ -73,7 +73,7 @@ static void update_irq(struct serial8250 *s)
 	/* In loopback mode the modem outputs, OUT2 too, are disconnected. */
 	bool wired = (s->mcr & (MCR_OUT2 | MCR_LOOP)) == MCR_OUT2;
 
-	pic_set_irq(s->pic, SERIAL_IRQ, wired && cause(s) != IIR_NONE);
+	s->irq->set(s->irq->ctx, SERIAL_IRQ, wired && cause(s) != IIR_NONE);
 }
 
 static uint8_t modem_lines(const struct serial8250 *s)
@@ -209,11 +209,11 @@ static void serial_write(void *dev, uint16_t port, uint8_t value)
 
 static const struct bus_ops serial_ops = { serial_read, serial_write };
 
-void serial_init(struct serial8250 *s, struct pic *pic,
+void serial_init(struct serial8250 *s, const struct irq_sink *irq,
 		 const struct serial_sink *sink)
 {
 	memset(s, 0, sizeof(*s));
-	s->pic = pic;
+	s->irq = irq;
 	s->sink = *sink;
 	s->dll = 1;		/* 115200 baud */
 }

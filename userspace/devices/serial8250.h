@@ -22,7 +22,7 @@
 #include <stdint.h>
 
 #include "bus.h"
-#include "pic.h"
+#include "irq.h"
 
 #define SERIAL_QUEUE	4096u		/* a power of two */
 
@@ -42,14 +42,14 @@ struct serial8250 {
 	uint8_t loop_byte;
 	uint8_t queue[SERIAL_QUEUE];
 	unsigned int head, tail;	/* free-running; head - tail = fill */
-	struct pic *pic;
+	const struct irq_sink *irq;
 	struct serial_sink sink;
 };
 
 #define SERIAL_BASE	0x3f8
 #define SERIAL_IRQ	4
 
-void serial_init(struct serial8250 *s, struct pic *pic,
+void serial_init(struct serial8250 *s, const struct irq_sink *irq,
 		 const struct serial_sink *sink);
 void serial_attach(struct serial8250 *s, struct bus *bus);
 

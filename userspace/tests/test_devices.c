@@ -77,6 +77,13 @@ static void init_pics(uint16_t open)
 	out(0xa1, (uint8_t)(~open >> 8));
 }
 
+static void set_line(void *ctx, unsigned int irq, bool level)
+{
+	pic_set_irq(ctx, irq, level);
+}
+
+static const struct irq_sink line = { set_line, &pic };
+
 static void set_up(void)
 {
 	const struct serial_sink sink = { transmit, room, NULL };
@@ -90,7 +97,7 @@ static void set_up(void)
 	pit_init(&pit, &pic, test_clock, NULL);
 	rtc_init(&rtc, 256ull << 20, 0, test_wall, NULL);
 	ports_init(&ports);
-	serial_init(&serial, &pic, &sink);
+	serial_init(&serial, &line, &sink);
 	pic_attach(&pic, &bus);
 	pit_attach(&pit, &bus);
 	rtc_attach(&rtc, &bus);

@@ -189,6 +189,8 @@ static void run_refused(void)
 	      says("exclude"));
 	CHECK(RUN(&o, "--kernel", "k", "--device", "") && says("empty"));
 	CHECK(RUN(&o, "--kernel", "k", "--initrd", "") && says("empty"));
+	CHECK(RUN(&o, "--kernel", "k", "--disk", "") && says("--disk is empty"));
+	CHECK(RUN(&o, "--kernel", "k", "--disk", ",ro") && says("--disk is empty"));
 	CHECK(RUN(&o, "--kernel", "k", "--boot", "16") && says("32 or 64"));
 	CHECK(RUN(&o, "--kernel", "k", "--timeout", "0") && says("seconds"));
 	CHECK(RUN(&o, "--kernel", "k", "--timeout", "-1") && says("seconds"));
@@ -201,6 +203,27 @@ static void run_refused(void)
 	CHECK(RUN(&o, "--kernel", "k", "--mem", "2T") && says("too large"));
 	CHECK(RUN(&o, "--kernel", "k", "--mem", "17M") && says("multiple"));
 	CHECK(RUN(&o, "--kernel", "k", "--mem", "lots") && says("no size"));
+}
+
+static void run_disks(void)
+{
+	static char words[2 * (MAX_DISKS + 1)][16];
+	char *argv[3 + 2 * (MAX_DISKS + 1)] = { "run", "--kernel", "k" };
+	struct run_opts o;
+	unsigned int i;
+
+	for (i = 0; i <= MAX_DISKS; i++) {
+		snprintf(words[2 * i], 16, "--disk");
+		snprintf(words[2 * i + 1], 16, "d%u,ro", i);
+		argv[3 + 2 * i] = words[2 * i];
+		argv[4 + 2 * i] = words[2 * i + 1];
+	}
+	CHECK(!parse_run(3, argv, &o, &diag) && o.disks == 0);
+	CHECK(!parse_run(3 + 2 * MAX_DISKS, argv, &o, &diag));
+	CHECK_EQ(o.disks, MAX_DISKS);
+	CHECK(!strcmp(o.disk[0], "d0,ro"));
+	CHECK(!strcmp(o.disk[MAX_DISKS - 1], "d15,ro"));
+	CHECK(parse_run(5 + 2 * MAX_DISKS, argv, &o, &diag) && says("more than"));
 }
 
 static void run_help(void)
@@ -272,6 +295,7 @@ static const struct test tests[] = {
 	{ "opts_run_everything", run_everything },
 	{ "opts_run_modes", run_modes },
 	{ "opts_run_refused", run_refused },
+	{ "opts_run_disks", run_disks },
 	{ "opts_run_help", run_help },
 	{ "opts_check_words", check_words },
 	{ "opts_run_fuzz", run_fuzz },

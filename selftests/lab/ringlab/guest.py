@@ -5,6 +5,7 @@ import gzip
 import os
 import re
 import secrets
+import subprocess
 
 from . import kernels, work
 from .cpio import Ramdisk
@@ -15,6 +16,22 @@ APPLETS = ("sh", "mount", "cat", "echo", "grep", "dmesg", "poweroff", "reboot", 
            "setsid", "cttyhack", "ps", "seq", "sleep", "uname", "date", "time", "true",
            "free", "dd", "md5sum")
 MARK = "GUEST-INIT "
+# Drivers a guest with devices loads, and the programs it uses them with.
+VIRTIO = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "virtio_console", "ext4",
+          "crc32c_generic")
+DEVICE_APPLETS = ("insmod", "basename", "readlink", "cut", "tr", "printf", "head", "tail",
+                  "wget", "ip", "udhcpc", "switch_root", "stty", "hexdump", "sync", "wc", "mknod")
+
+
+def _pack(disk, path, newest):
+    """Write a ramdisk compressed, with a date that says what it was made from."""
+    plain = path.with_name(f"{path.name}.plain.{os.getpid()}")
+    disk.write(plain)
+    packed = path.with_name(f"{path.name}.packed.{os.getpid()}")
+    packed.write_bytes(gzip.compress(plain.read_bytes(), 6, mtime=0))
+    plain.unlink()
+    os.utime(packed, ns=(newest, newest))
+    os.replace(packed, path)
 
 
 def initrd(name):
@@ -41,13 +58,53 @@ def initrd(name):
     disk.file("bin/workload", LAB / "guest/workload", 0o755)
     disk.file("bin/bench", LAB / "guest/bench", 0o755)
     disk.file("bin/work", work.program(), 0o755)
-    plain = path.with_suffix(f".plain.{os.getpid()}")
-    disk.write(plain)
-    packed = path.with_suffix(f".packed.{os.getpid()}")
-    packed.write_bytes(gzip.compress(plain.read_bytes(), 6, mtime=0))
-    plain.unlink()
-    os.utime(packed, ns=(newest, newest))
-    os.replace(packed, path)
+    _pack(disk, path, newest)
+    return path
+
+
+def _module_order(folder, builtin):
+    """The .ko files of VIRTIO and what they depend on, as insmod wants them."""
+    found = {path.stem.replace("-", "_"): path for path in folder.rglob("*.ko")}
+    order = []
+
+    def want(name):
+        if name in builtin:
+            return
+        if name not in found:
+            raise LabError(f"{folder}: no module {name}")
+        if found[name] in order:
+            return
+        done = subprocess.run(["/sbin/modinfo", "-F", "depends", str(found[name])], text=True,
+                              check=True, stdout=subprocess.PIPE)
+        for below_it in filter(None, done.stdout.strip().split(",")):
+            want(below_it.replace("-", "_"))
+        order.append(found[name])
+
+    for name in VIRTIO:
+        want(name)
+    return order
+
+
+def modules(name):
+    """A second ramdisk for guest @name, to be put behind the first: its kernel's drivers for
+    virtio devices and file systems, and guest/devices, which uses them."""
+    role, arch = kernels.GUESTS[name]
+    kernel = kernels.guest_kernel(name)
+    sources = (kernel, kernels.busybox(arch), LAB / "guest/devices", LAB / "ringlab/guest.py")
+    path = below("guests") / f"{name}.modules"
+    newest = max(s.stat().st_mtime_ns for s in sources)
+    if path.exists() and path.stat().st_mtime_ns == newest:
+        return path
+    folder = kernels.unpacked(role) / "lib/modules" / release_of(kernel)
+    builtin = {line.rsplit("/", 1)[-1].removesuffix(".ko").replace("-", "_") for line in
+               (folder / "modules.builtin").read_text(encoding="ascii").split()}
+    disk = Ramdisk()
+    for number, module in enumerate(_module_order(folder, builtin)):
+        disk.file(f"lib/virtio/{number:02}-{module.name}", module)
+    for applet in DEVICE_APPLETS:
+        disk.link(f"bin/{applet}", "busybox")
+    disk.file("bin/devices", LAB / "guest/devices", 0o755)
+    _pack(disk, path, newest)
     return path
 
 

@@ -85,6 +85,7 @@ def _sources():
     for name in kernels.GUESTS:
         files[f"guests/{name}.kernel"] = str(kernels.guest_kernel(name))
         files[f"guests/{name}.initrd"] = str(guest.initrd(name))
+        files[f"guests/{name}.modules"] = str(guest.modules(name))
     return files
 
 

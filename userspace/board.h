@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * What is plugged into the machine: a PCI bus with the virtio devices that
+ * the command line asks for.  Without any there is no bus either.
+ */
+#ifndef RINGVM_BOARD_H
+#define RINGVM_BOARD_H
+
+#include "devices/pci.h"
+#include "devices/virtio_blk.h"
+#include "devices/virtio_pci.h"
+#include "opts.h"
+#include "vm.h"
+
+#define BOARD_DEVICES	(MAX_DISKS)
+
+struct board {
+	struct pci_bus pci;
+	bool has_pci;
+	struct gmem mem;
+	const struct vm *vm;
+	struct notify_sink notify;
+
+	struct virtio_blk *disk;	/* array */
+	unsigned int disks;
+
+	struct virtio_dev *dev[BOARD_DEVICES];
+	struct virtio_pci slot[BOARD_DEVICES];
+	unsigned int devices;
+};
+
+/*
+ * Opens what the devices stand on; before the VM is made, so that mistakes of
+ * the user's come first.  0, or -1 and @d; board_close() either way.
+ */
+int board_open(struct board *b, const struct run_opts *o, struct diag *d);
+
+/* Puts the devices on the bus; @irq stays the caller's. */
+int board_plug(struct board *b, const struct vm *vm,
+	       const struct irq_sink *irq, struct diag *d);
+
+/* Starts and ends the devices' threads. */
+int board_start(struct board *b, struct diag *d);
+void board_stop(struct board *b);
+void board_close(struct board *b);
+
+void board_print_stats(struct board *b);
+
+#endif
