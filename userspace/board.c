@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "board.h"
 
@@ -25,10 +26,40 @@ static int open_disks(struct board *b, const struct run_opts *o, struct diag *d)
 	return 0;
 }
 
-int board_open(struct board *b, const struct run_opts *o, struct diag *d)
+static int open_net(struct board *b, const struct run_opts *o, struct diag *d)
+{
+	if (o->net == NET_NONE)
+		return 0;
+	b->net = calloc(1, sizeof(*b->net));
+	if (!b->net)
+		return diag_set(d, "out of memory: free some");
+	if (net_open(b->net, o, d))
+		return -1;
+	b->dev[b->devices++] = &b->net->dev;
+	return 0;
+}
+
+int board_open(struct board *b, const struct run_opts *o,
+	       void (*room)(void *ctx), void *ctx, struct diag *d)
 {
 	memset(b, 0, sizeof(*b));
-	return open_disks(b, o, d);
+	if (open_disks(b, o, d) || open_net(b, o, d))
+		return -1;
+	if (o->rng) {
+		b->rng = calloc(1, sizeof(*b->rng));
+		if (!b->rng)
+			return diag_set(d, "out of memory: free some");
+		rng_open(b->rng);
+		b->dev[b->devices++] = &b->rng->dev;
+	}
+	if (o->virtio_console) {
+		b->console = calloc(1, sizeof(*b->console));
+		if (!b->console)
+			return diag_set(d, "out of memory: free some");
+		console_open(b->console, STDOUT_FILENO, room, ctx);
+		b->dev[b->devices++] = &b->console->dev;
+	}
+	return 0;
 }
 
 /* Exits for notifications are answered by the kernel where it offers that. */
@@ -97,8 +128,18 @@ void board_close(struct board *b)
 		pci_destroy(&b->pci);
 	for (i = 0; i < b->disks; i++)
 		blk_close(&b->disk[i]);
+	if (b->net)
+		net_close(b->net);
+	if (b->console)
+		console_close(b->console);
 	free(b->disk);
+	free(b->net);
+	free(b->rng);
+	free(b->console);
 	b->disk = NULL;
+	b->net = NULL;
+	b->rng = NULL;
+	b->console = NULL;
 	b->devices = 0;
 	b->disks = 0;
 }
@@ -116,6 +157,17 @@ void board_print_stats(struct board *b)
 		say_raw("stat: user_disk%u_errors %llu", i,
 			(unsigned long long)b->disk[i].errors);
 	}
+	if (b->net) {
+		say_raw("stat: user_net_sent %llu",
+			(unsigned long long)b->net->sent);
+		say_raw("stat: user_net_received %llu",
+			(unsigned long long)b->net->received);
+		say_raw("stat: user_net_dropped %llu",
+			(unsigned long long)b->net->dropped);
+	}
+	if (b->rng)
+		say_raw("stat: user_rng_bytes %llu",
+			(unsigned long long)b->rng->bytes);
 	if (b->has_pci)
 		say_raw("stat: user_pci_unclaimed %llu",
 			(unsigned long long)b->pci.unclaimed);

@@ -8,11 +8,14 @@
 
 #include "devices/pci.h"
 #include "devices/virtio_blk.h"
+#include "devices/virtio_console.h"
+#include "devices/virtio_net.h"
 #include "devices/virtio_pci.h"
+#include "devices/virtio_rng.h"
 #include "opts.h"
 #include "vm.h"
 
-#define BOARD_DEVICES	(MAX_DISKS)
+#define BOARD_DEVICES	(MAX_DISKS + 3)
 
 struct board {
 	struct pci_bus pci;
@@ -23,6 +26,9 @@ struct board {
 
 	struct virtio_blk *disk;	/* array */
 	unsigned int disks;
+	struct virtio_net *net;		/* or NULL, as the others */
+	struct virtio_rng *rng;
+	struct virtio_console *console;
 
 	struct virtio_dev *dev[BOARD_DEVICES];
 	struct virtio_pci slot[BOARD_DEVICES];
@@ -31,9 +37,12 @@ struct board {
 
 /*
  * Opens what the devices stand on; before the VM is made, so that mistakes of
- * the user's come first.  0, or -1 and @d; board_close() either way.
+ * the user's come first.  @room is called, from the console's thread, when a
+ * console's full input queue has room again.  0, or -1 and @d; board_close()
+ * either way.
  */
-int board_open(struct board *b, const struct run_opts *o, struct diag *d);
+int board_open(struct board *b, const struct run_opts *o,
+	       void (*room)(void *ctx), void *ctx, struct diag *d);
 
 /* Puts the devices on the bus; @irq stays the caller's. */
 int board_plug(struct board *b, const struct vm *vm,

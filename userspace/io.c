@@ -62,6 +62,8 @@ static size_t input_room(struct machine *m)
 {
 	size_t room;
 
+	if (m->board.console)
+		return console_room(m->board.console);
 	pthread_mutex_lock(&m->lock);
 	room = serial_room(&m->serial);
 	pthread_mutex_unlock(&m->lock);
@@ -90,6 +92,10 @@ static void read_input(struct io *s)
 	} else {
 		memcpy(out, in, (size_t)n);
 		count = (size_t)n;
+	}
+	if (s->m->board.console) {
+		console_receive(s->m->board.console, out, count);
+		return;
 	}
 	pthread_mutex_lock(&s->m->lock);
 	serial_receive(&s->m->serial, out, count);

@@ -46,7 +46,7 @@ static void console_out(void *ctx, uint8_t byte)
 		m->out_now = true;
 }
 
-static void console_room(void *ctx)
+void console_has_room(void *ctx)
 {
 	struct machine *m = ctx;
 	uint64_t one = 1;
@@ -495,7 +495,7 @@ static void set_elcr(struct machine *m)
 
 int machine_init(struct machine *m, struct diag *d)
 {
-	const struct serial_sink sink = { console_out, console_room, m };
+	const struct serial_sink sink = { console_out, console_has_room, m };
 	sigset_t open_in_run;
 
 	pthread_mutex_init(&m->lock, NULL);

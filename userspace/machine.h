@@ -104,6 +104,9 @@ int machine_run(struct machine *m);
 void machine_print_stats(struct machine *m);
 void machine_destroy(struct machine *m);
 
+/* The console's input queue has room again: @ctx is the machine. */
+void console_has_room(void *ctx);
+
 /* Ends the run from the I/O thread. */
 void machine_stop(struct machine *m, enum stop_why why, int sig);
 void machine_kick(struct machine *m);

@@ -147,9 +147,68 @@ static int add_disk(const char *text, struct run_opts *o, struct diag *d)
 	return 0;
 }
 
+/* "52:54:00:ab:cd:ef"; not a group's address, not all zeros. */
+static int parse_mac(const char *text, uint8_t *mac, struct diag *d)
+{
+	unsigned int i, any = 0;
+	char *end;
+
+	for (i = 0; i < 6; i++, text = end + 1) {
+		if (!isxdigit((unsigned char)text[0]) ||
+		    !isxdigit((unsigned char)text[1]))
+			break;
+		mac[i] = (uint8_t)strtoul(text, &end, 16);
+		any |= mac[i];
+		if (end != text + 2 || *end != (i < 5 ? ':' : '\0'))
+			break;
+	}
+	if (i < 6 || (mac[0] & 1) || !any)
+		return diag_set(d, "--net mac= is no address of a card: give six bytes such as 52:54:00:12:34:56, the first one even");
+	return 0;
+}
+
+static int parse_net(const char *text, struct run_opts *o, struct diag *d)
+{
+	size_t len = strcspn(text, ",");
+	const char *more = text[len] ? text + len + 1 : NULL;
+
+	if (len == 4 && !strncmp(text, "user", 4)) {
+		o->net = NET_USER;
+	} else if (!strncmp(text, "tap=", 4)) {
+		len -= 4;
+		if (!len || len > TAP_NAME_MAX || memchr(text + 4, '/', len))
+			return diag_set(d, "--net tap= needs the name of an interface behind it, of at most %u characters",
+					TAP_NAME_MAX);
+		o->net = NET_TAP;
+		memcpy(o->net_tap, text + 4, len);
+		o->net_tap[len] = '\0';
+	} else {
+		return diag_set(d, "--net '%.64s' is no network: give user or tap=INTERFACE, and ,mac=ADDRESS behind it if you like",
+				text);
+	}
+	if (!more)
+		return 0;
+	if (strncmp(more, "mac=", 4))
+		return diag_set(d, "--net: '%.64s' is not understood: give mac=ADDRESS, or nothing",
+				more);
+	o->net_has_mac = true;
+	return parse_mac(more + 4, o->net_mac, d);
+}
+
+static int parse_console(const char *text, struct run_opts *o, struct diag *d)
+{
+	if (!strcmp(text, "virtio"))
+		o->virtio_console = true;
+	else if (strcmp(text, "serial"))
+		return diag_set(d, "--console '%.64s' is no console: give serial or virtio",
+				text);
+	return 0;
+}
+
 enum run_opt {
 	OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_DEVICE, OPT_MODE,
 	OPT_NAME, OPT_TIMEOUT, OPT_BOOT, OPT_DISK,
+	OPT_NET, OPT_CONSOLE, OPT_RNG,
 	OPT_STATS, OPT_NO_PV, OPT_VERBOSE, OPT_HELP, OPT_COUNT
 };
 
@@ -169,7 +228,10 @@ static const struct opt_word run_words[OPT_COUNT] = {
 	[OPT_NAME]	= { "--name", true },
 	[OPT_TIMEOUT]	= { "--timeout", true },
 	[OPT_BOOT]	= { "--boot", true },
-	[OPT_DISK]	= { "--disk", true, true },
+	[OPT_DISK]	= { .word = "--disk", .has_value = true, .repeats = true },
+	[OPT_NET]	= { .word = "--net", .has_value = true },
+	[OPT_CONSOLE]	= { .word = "--console", .has_value = true },
+	[OPT_RNG]	= { .word = "--rng" },
 	[OPT_STATS]	= { "--stats", false },
 	[OPT_NO_PV]	= { "--no-pv", false },
 	[OPT_VERBOSE]	= { "--verbose", false },
@@ -226,6 +288,13 @@ static int apply(enum run_opt opt, const char *value, struct run_opts *o,
 		return parse_boot(value, &o->boot, d);
 	case OPT_DISK:
 		return add_disk(value, o, d);
+	case OPT_NET:
+		return parse_net(value, o, d);
+	case OPT_CONSOLE:
+		return parse_console(value, o, d);
+	case OPT_RNG:
+		o->rng = true;
+		return 0;
 	case OPT_STATS:
 		o->stats = true;
 		return 0;
@@ -250,7 +319,6 @@ int parse_run(int argc, char **argv, struct run_opts *o, struct diag *d)
 	int i;
 
 	*o = (struct run_opts){
-		.append = "console=ttyS0",
 		.name = "guest",
 		.mem = MEM_DEFAULT,
 	};
@@ -282,6 +350,9 @@ int parse_run(int argc, char **argv, struct run_opts *o, struct diag *d)
 	}
 	if (!o->kernel || !*o->kernel)
 		return diag_set(d, "no kernel: give one with --kernel FILE");
+	if (!o->append)
+		o->append = o->virtio_console ? "console=hvc0" :
+						"console=ttyS0";
 	if (o->initrd && !*o->initrd)
 		return diag_set(d, "--initrd is empty: give a file or leave it out");
 	if (o->device && o->mode)

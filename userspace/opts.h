@@ -29,6 +29,13 @@ enum boot_choice {
 };
 
 #define MAX_DISKS	16u
+#define TAP_NAME_MAX	15u		/* as the kernel has it */
+
+enum net_choice {
+	NET_NONE,
+	NET_USER,
+	NET_TAP,
+};
 
 struct run_opts {
 	const char *kernel;
@@ -42,6 +49,12 @@ struct run_opts {
 	unsigned int timeout;	/* seconds, 0 = none */
 	const char *disk[MAX_DISKS];	/* "FILE" or "FILE,ro" */
 	unsigned int disks;
+	enum net_choice net;
+	char net_tap[TAP_NAME_MAX + 1];
+	uint8_t net_mac[6];
+	bool net_has_mac;
+	bool rng;
+	bool virtio_console;
 	enum boot_choice boot;
 	bool stats;
 	bool no_pv;

@@ -255,7 +255,7 @@ int cmd_run(const struct run_opts *opts)
 	m->vm.sys_fd = m->vm.vm_fd = m->vm.vcpu_fd = -1;
 	prctl(PR_SET_NAME, opts->name);
 	if (!load_files(opts, &files, &d) &&
-	    !board_open(&m->board, opts, &d) && !build(opts, m, &files, &d)) {
+	    !board_open(&m->board, opts, console_has_room, m, &d) && !build(opts, m, &files, &d)) {
 		free_files(&files);
 		files = (struct guest_files){ .initrd_fd = -1 };
 		status = run_machine(m, &d);

@@ -234,7 +234,8 @@ void serial_receive(struct serial8250 *s, const uint8_t *bytes, size_t count)
 
 	for (i = 0; i < count && fill(s) < SERIAL_QUEUE; i++)
 		s->queue[s->head++ % SERIAL_QUEUE] = bytes[i];
-	if (fill(s) == SERIAL_QUEUE)
+	/* Who reads input waits while there is room for less than two bytes. */
+	if (fill(s) >= SERIAL_QUEUE - 1)
 		s->was_full = true;
 	update_irq(s);
 }

@@ -553,6 +553,11 @@ static void serial_queue_full(void)
 	CHECK_EQ(rooms, 1);
 	CHECK(!(in(0x3fd) & 1));
 	CHECK_EQ(serial_room(&serial), SERIAL_QUEUE);
+	/* The I/O thread fills all but a byte, and waits to hear of room. */
+	serial_receive(&serial, many, SERIAL_QUEUE - 1);
+	for (i = 0; i < SERIAL_QUEUE - 1; i++)
+		CHECK_EQ(in(0x3f8), (uint8_t)i);
+	CHECK_EQ(rooms, 2);
 }
 
 static void serial_loopback(void)

@@ -226,6 +226,40 @@ static void run_disks(void)
 	CHECK(parse_run(5 + 2 * MAX_DISKS, argv, &o, &diag) && says("more than"));
 }
 
+static void run_network(void)
+{
+	static const char * const bad[] = {
+		"mac=", "mac=52:54:00:12:34", "mac=52:54:00:12:34:56:", "mac=52:54:00:12:34:5",
+		"mac=53:54:00:12:34:56", "mac=00:00:00:00:00:00", "mac=5g:54:00:12:34:56",
+		"mac=52-54-00-12-34-56", "mac= 2:54:00:12:34:56", "mac=-2:54:00:12:34:56", "x", "",
+	};
+	struct run_opts o;
+	char text[64];
+	size_t i;
+
+	CHECK(!RUN(&o, "--kernel", "k") && o.net == NET_NONE && !o.rng && !o.virtio_console);
+	CHECK(!RUN(&o, "--kernel", "k", "--net", "user") && o.net == NET_USER && !o.net_has_mac);
+	CHECK(!RUN(&o, "--kernel", "k", "--net=tap=rvm0,mac=52:54:00:aB:cd:eF", "--rng"));
+	CHECK(o.net == NET_TAP && !strcmp(o.net_tap, "rvm0") && o.net_has_mac && o.rng);
+	CHECK(!memcmp(o.net_mac, "\x52\x54\0\xab\xcd\xef", 6));
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "user,%s", bad[i]);
+		CHECK(RUN(&o, "--kernel", "k", "--net", text) && says("mac="));
+	}
+	CHECK(RUN(&o, "--kernel", "k", "--net", "nat") && says("user or tap"));
+	CHECK(RUN(&o, "--kernel", "k", "--net", "users") && says("user or tap"));
+	CHECK(RUN(&o, "--kernel", "k", "--net", "tap=") && says("name of an interface"));
+	CHECK(RUN(&o, "--kernel", "k", "--net", "tap=../x") && says("name of an interface"));
+	CHECK(RUN(&o, "--kernel", "k", "--net", "tap=0123456789abcdef") && says("name of an interface"));
+	CHECK(!RUN(&o, "--kernel", "k", "--console", "virtio") && o.virtio_console);
+	CHECK(!strcmp(o.append, "console=hvc0"));
+	CHECK(!RUN(&o, "--kernel", "k", "--console", "virtio", "--append", "x"));
+	CHECK(!strcmp(o.append, "x"));
+	CHECK(!RUN(&o, "--kernel", "k", "--console", "serial") && !o.virtio_console);
+	CHECK(!strcmp(o.append, "console=ttyS0"));
+	CHECK(RUN(&o, "--kernel", "k", "--console", "vga") && says("serial or virtio"));
+}
+
 static void run_help(void)
 {
 	struct run_opts o;
@@ -296,6 +330,7 @@ static const struct test tests[] = {
 	{ "opts_run_modes", run_modes },
 	{ "opts_run_refused", run_refused },
 	{ "opts_run_disks", run_disks },
+	{ "opts_run_network", run_network },
 	{ "opts_run_help", run_help },
 	{ "opts_check_words", check_words },
 	{ "opts_run_fuzz", run_fuzz },

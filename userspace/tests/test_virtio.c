@@ -4,6 +4,7 @@
  * answered with NEEDS_RESET, said once; and against one that keeps to them.
  */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -13,7 +14,10 @@
 #include <linux/virtio_pci.h>
 
 #include "../devices/virtio_blk.h"
+#include "../devices/virtio_console.h"
+#include "../devices/virtio_net.h"
 #include "../devices/virtio_pci.h"
+#include "../devices/virtio_rng.h"
 #include "ktap.h"
 
 #define RAM	(2ull << 20)
@@ -721,6 +725,244 @@ static void disk_files(void)
 	close_disk();
 }
 
+/* ---- network, entropy, console ----------------------------------------------- */
+
+static struct virtio_net net;
+static uint8_t frame[2048];
+static size_t frame_len;
+static unsigned int frames;
+
+static void take_frame(void *ctx, const uint8_t *bytes, size_t len)
+{
+	(void)ctx;
+	frames++;
+	frame_len = len;
+	memcpy(frame, bytes, len < sizeof(frame) ? len : sizeof(frame));
+}
+
+/* Queues 0 and 1 lie one behind the other. */
+static void start(struct virtio_dev *d)
+{
+	struct diag diag;
+	unsigned int q;
+
+	make_ram();
+	if (virtio_init(d, &mem, &diag))
+		abort();
+	d->bus_ops = &bus_ops;
+	negotiate(d, 0);
+	for (q = 0; q < d->queues; q++) {
+		d->vq[q].size = SIZE;
+		d->vq[q].desc_gpa = DESC + 0x8000 * q;
+		d->vq[q].avail_gpa = AVAIL + 0x8000 * q;
+		d->vq[q].used_gpa = USED + 0x8000 * q;
+		d->vq[q].enabled = true;
+	}
+	go(d);
+}
+
+/* One buffer in queue @q. */
+static void give(unsigned int q, uint64_t addr, uint32_t len, uint16_t flags)
+{
+	uint32_t avail = AVAIL + 0x8000 * q;
+	uint16_t idx = get16(avail + 2);
+
+	desc_at(DESC + 0x8000 * q, idx % SIZE, addr, len, flags, 0);
+	put16(avail + 4 + 2 * (idx % SIZE), idx % SIZE);
+	put16(avail + 2, (uint16_t)(idx + 1));
+}
+
+static void network(void)
+{
+	struct run_opts o = { .net = NET_USER, .name = "test" };
+	struct diag d = { "" };
+	uint8_t bytes[2000];
+
+	CHECK(!net_open(&net, &o, &d));
+	net_close(&net);
+	net.end = (struct net_backend){ .send = take_frame };
+	start(&net.dev);
+	CHECK_EQ(net.dev.config[0], 0x02);
+	frames = 0;
+	/* Header and frame in one; the header is not the frame's. */
+	memcpy(ram + DATA, "............frame of the guest", 30);
+	give(1, DATA, 30, 0);
+	net.dev.ops->queue(&net.dev, 1);
+	CHECK(frames == 1 && frame_len == 18 && !memcmp(frame, "frame of the guest", 18));
+	/* Too short, and longer than any frame. */
+	give(1, DATA, 11, 0);
+	give(1, DATA, NET_FRAME_MAX + 13, 0);
+	give(1, DATA, 12, 0);
+	net.dev.ops->queue(&net.dev, 1);
+	CHECK_EQ(frames, 1);
+	CHECK_EQ(get16(USED + 0x8000 + 2), 4);
+	CHECK_EQ(net.dropped, 2);
+	/* To the guest: no room, too little, enough. */
+	memset(bytes, 0xa5, sizeof(bytes));
+	CHECK(!net_receive(&net, bytes, 100));
+	give(0, DATA, 50, WRITE);
+	memset(ram + DATA, 0, 4096);
+	CHECK(!net_receive(&net, bytes, 100));
+	CHECK_EQ(ram[DATA], 0);
+	CHECK(net_receive(&net, bytes, 38));
+	CHECK_EQ(ram[DATA + 10], 1);		/* num_buffers */
+	CHECK(ram[DATA + 12] == 0xa5 && ram[DATA + 49] == 0xa5 && !ram[DATA + 50]);
+	CHECK_EQ(ram[USED + 8], 50);
+	CHECK(!(net.dev.status & VIRTIO_NEEDS_RESET));
+	virtio_destroy(&net.dev);
+}
+
+/* Any frames into libslirp: what a hostile guest can do to it, at least here. */
+static void network_fuzz(void)
+{
+	struct run_opts o = { .net = NET_USER, .name = "test" };
+	uint64_t seed = 0x51149ull, r;
+	struct pollset set = { NULL, 0, 0, -1 };
+	struct diag d = { "" };
+	unsigned int i, n, len;
+	uint8_t *f = ram + DATA + 12;
+
+	printf("# seed 0x%llx, 20000 frames\n", (unsigned long long)seed);
+	CHECK(!net_open(&net, &o, &d));
+	start(&net.dev);
+	for (i = 0; i < 20000; i++) {
+		r = test_random(&seed);
+		len = 20 + (unsigned int)(r % 200);
+		for (n = 0; n < len; n++)
+			f[n] = (uint8_t)test_random(&seed);
+		/* To its own network mostly: ARP, IPv4, IPv6, to no port outside. */
+		memcpy(f, "\x52\x55\x0a\0\2\2\2\2\2\2\2\2", 12);
+		f[12] = r & 0x100 ? 0x86 : 0x08;
+		f[13] = r & 0x100 ? 0xdd : r & 0x200 ? 0x06 : 0x00;
+		f[14] = r & 0x100 ? 0x60 : 0x45;
+		if (f[12] == 0x08 && !f[13]) {
+			f[23] = r & 0x400 ? 1 : 2;	/* ICMP, IGMP */
+			memcpy(f + 30, "\x0a\0\2\3", 4);
+		}
+		give(1, DATA, 12 + len, 0);
+		net.dev.ops->queue(&net.dev, 1);
+		set.count = 0;
+		set.timeout = -1;
+		net.dev.ops->fill(&net.dev, &set);
+		net.dev.ops->ready(&net.dev, &set);
+	}
+	CHECK_EQ(net.sent, 20000);
+	free(set.fds);
+	net_close(&net);
+	virtio_destroy(&net.dev);
+}
+
+static void entropy(void)
+{
+	static struct virtio_rng rng;
+	uint8_t zero[64] = { 0 };
+
+	rng_open(&rng);
+	start(&rng.dev);
+	give(0, DATA, 64, WRITE);
+	give(0, DATA + 100, 100000, WRITE);
+	give(0, DATA + 64, 16, 0);
+	rng.dev.ops->queue(&rng.dev, 0);
+	CHECK(memcmp(ram + DATA, zero, 64));
+	CHECK_EQ(ram[USED + 8], 64);
+	CHECK_EQ(get16(USED + 4 + 8 + 4), 256);
+	CHECK_EQ(ram[USED + 4 + 16 + 4], 0);
+	CHECK_EQ(rng.bytes, 320);
+	virtio_destroy(&rng.dev);
+}
+
+static unsigned int con_rooms;
+
+static void count_room(void *ctx)
+{
+	(void)ctx;
+	con_rooms++;
+}
+
+static void console(void)
+{
+	static struct virtio_console con;
+	static uint8_t many[CONSOLE_QUEUE + 10];
+	struct pollset set = { NULL, 0, 0, -1 };
+	char got[100000];
+	size_t fill = 0, i;
+	int p[2];
+	ssize_t n;
+
+	for (i = 0; i < sizeof(many); i++)
+		many[i] = (uint8_t)(i * 7);
+	if (pipe(p))
+		abort();
+	con_rooms = 0;
+	console_open(&con, p[1], count_room, NULL);
+	start(&con.dev);
+	/* Much output, and a reader who takes it when it comes. */
+	for (i = 0; i < 90000; i++)
+		ram[DATA + i] = (uint8_t)(i * 13);
+	give(1, DATA, 90000, 0);
+	con.dev.ops->queue(&con.dev, 1);
+	CHECK_EQ(get16(USED + 0x8000 + 2), 0);
+	while (fill < 90000) {
+		set.count = 0;
+		con.dev.ops->fill(&con.dev, &set);
+		if (set.count != 1 || poll(set.fds, 1, 10000) != 1)
+			break;
+		con.dev.ops->ready(&con.dev, &set);
+		n = read(p[0], got + fill, sizeof(got) - fill);
+		if (n <= 0)
+			break;
+		fill += (size_t)n;
+	}
+	CHECK_EQ(fill, 90000);
+	CHECK(!memcmp(got, ram + DATA, 90000));
+	CHECK_EQ(get16(USED + 0x8000 + 2), 1);
+	/* A reset while a reader is slow: nothing is put back later. */
+	give(1, DATA, 90000, 0);
+	con.dev.ops->queue(&con.dev, 1);
+	CHECK(con.out_busy);
+	virtio_set_status(&con.dev, 0);
+	CHECK(!con.out_busy);
+	con.dev.ops->ready(&con.dev, &set);
+	CHECK_EQ(get16(USED + 0x8000 + 2), 1);
+	virtio_destroy(&con.dev);
+
+	/* Input: as much as the guest has room for, in order. */
+	console_close(&con);
+	console_open(&con, p[1], count_room, NULL);
+	start(&con.dev);
+	CHECK_EQ(console_room(&con), CONSOLE_QUEUE);
+	console_receive(&con, many, CONSOLE_QUEUE - 1);
+	CHECK_EQ(console_room(&con), 1);
+	give(0, DATA, 10, WRITE);
+	give(0, DATA + 10, 3000, WRITE);
+	con.dev.ops->queue(&con.dev, 0);
+	/* Nothing before the guest's first word. */
+	CHECK_EQ(get16(USED + 2), 0);
+	give(1, DATA + 8192, 0, 0);
+	con.dev.ops->queue(&con.dev, 1);
+	CHECK(!memcmp(ram + DATA, many, 3010));
+	CHECK_EQ(con_rooms, 1);
+	console_receive(&con, many + CONSOLE_QUEUE - 1, 11);
+	give(0, DATA + 3010, 4096, WRITE);
+	con.dev.ops->queue(&con.dev, 0);
+	CHECK(!memcmp(ram + DATA, many, sizeof(many)));
+	CHECK_EQ(get16(USED + 2), 3);
+	/* A reader that goes away does not hold the guest up. */
+	close(p[0]);
+	give(1, DATA, 10, 0);
+	con.dev.ops->queue(&con.dev, 1);
+	set.count = 0;
+	con.dev.ops->fill(&con.dev, &set);
+	poll(set.fds, 1, 10000);
+	con.dev.ops->ready(&con.dev, &set);
+	CHECK_EQ(get16(USED + 0x8000 + 2), 2);
+	CHECK(con.out_dead);
+	free(set.fds);
+	virtio_destroy(&con.dev);
+	console_close(&con);
+	close(p[1]);
+}
+
 /* ---- on the bus ------------------------------------------------------------- */
 
 static struct pci_bus pci;
@@ -1035,6 +1277,10 @@ static const struct test tests[] = {
 	{ "disk_discard", disk_discard },
 	{ "disk_framing", disk_framing },
 	{ "disk_files", disk_files },
+	{ "network", network },
+	{ "network_fuzz", network_fuzz },
+	{ "entropy", entropy },
+	{ "console", console },
 	{ "pci_config", pci_config },
 	{ "pci_line_interrupts", pci_line_interrupts },
 	{ "pci_messages", pci_messages },
@@ -1046,6 +1292,7 @@ static const struct test tests[] = {
 int main(void)
 {
 	snprintf(image, sizeof(image), "/tmp/ringvm-disk-%d", (int)getpid());
+	signal(SIGPIPE, SIG_IGN);
 	/* What is said is checked by where it is said, not read here. */
 	if (!freopen("/dev/null", "w", stderr))
 		abort();

@@ -20,7 +20,8 @@ MARK = "GUEST-INIT "
 VIRTIO = ("virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "virtio_console", "ext4",
           "crc32c_generic")
 DEVICE_APPLETS = ("insmod", "basename", "readlink", "cut", "tr", "printf", "head", "tail",
-                  "wget", "ip", "udhcpc", "switch_root", "stty", "hexdump", "sync", "wc", "mknod")
+                  "wget", "ip", "udhcpc", "switch_root", "stty", "sync", "wc", "nc",
+                  "sed")
 
 
 def _pack(disk, path, newest):
@@ -90,7 +91,8 @@ def modules(name):
     virtio devices and file systems, and guest/devices, which uses them."""
     role, arch = kernels.GUESTS[name]
     kernel = kernels.guest_kernel(name)
-    sources = (kernel, kernels.busybox(arch), LAB / "guest/devices", LAB / "ringlab/guest.py")
+    sources = (kernel, kernels.busybox(arch), LAB / "guest/devices",
+               LAB / "guest/dhcp-event", LAB / "ringlab/guest.py")
     path = below("guests") / f"{name}.modules"
     newest = max(s.stat().st_mtime_ns for s in sources)
     if path.exists() and path.stat().st_mtime_ns == newest:
@@ -104,6 +106,7 @@ def modules(name):
     for applet in DEVICE_APPLETS:
         disk.link(f"bin/{applet}", "busybox")
     disk.file("bin/devices", LAB / "guest/devices", 0o755)
+    disk.file("bin/dhcp-event", LAB / "guest/dhcp-event", 0o755)
     _pack(disk, path, newest)
     return path
 

@@ -28,8 +28,8 @@ FIRMWARE = ("/usr/share/seabios/bios*.bin", "/usr/share/seabios/vgabios*.bin",
             "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot*.bin",
             "/usr/share/qemu/multiboot*.bin", "/usr/share/qemu/sgabios.bin",
             "/usr/lib/x86_64-linux-gnu/qemu/accel-tcg-x86_64.so")
-# Modules of the host kernel, as folders below kernel/.
-MODULES = ("arch/x86", "virt", "drivers/block", "fs/overlayfs", "fs/fuse")
+# Modules of the host kernel, as folders and files below kernel/.
+MODULES = ("arch/x86", "virt", "drivers/block", "drivers/net/tun.ko", "fs/overlayfs", "fs/fuse")
 LIBDIR = Path("/usr/lib/x86_64-linux-gnu")
 
 
@@ -128,7 +128,12 @@ def _copy_modules(tree):
     source = kernels.host() / "lib/modules" / release
     target = tree / "usr/lib/modules" / release
     for folder in MODULES:
-        shutil.copytree(source / "kernel" / folder, target / "kernel" / folder)
+        place = target / "kernel" / folder
+        if folder.endswith(".ko"):
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source / "kernel" / folder, place)
+        else:
+            shutil.copytree(source / "kernel" / folder, place)
     for name in ("modules.builtin", "modules.builtin.modinfo", "modules.order"):
         shutil.copy(source / name, target / name)
     subprocess.run(["depmod", "-b", str(tree / "usr"), release], check=True)
