@@ -73,7 +73,8 @@ static void set_notify(void *ctx, struct virtio_dev *dev, uint16_t port, bool on
 }
 
 int board_plug(struct board *b, const struct vm *vm,
-	       const struct irq_sink *irq, struct diag *d)
+	       const struct irq_sink *irq, const struct msi_sink *msi,
+	       struct diag *d)
 {
 	const struct notify_sink *notify = NULL;
 	unsigned int i;
@@ -91,7 +92,7 @@ int board_plug(struct board *b, const struct vm *vm,
 	for (i = 0; i < b->devices; i++) {
 		if (virtio_init(b->dev[i], &b->mem, d))
 			return -1;
-		if (!virtio_pci_add(&b->slot[i], b->dev[i], &b->pci, NULL,
+		if (!virtio_pci_add(&b->slot[i], b->dev[i], &b->pci, msi,
 				    notify))
 			return diag_set(d, "there are more devices than PCI slots: leave out some");
 	}

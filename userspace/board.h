@@ -44,9 +44,13 @@ struct board {
 int board_open(struct board *b, const struct run_opts *o,
 	       void (*room)(void *ctx), void *ctx, struct diag *d);
 
-/* Puts the devices on the bus; @irq stays the caller's. */
+/*
+ * Puts the devices on the bus; @irq and @msi stay the caller's; @msi may be
+ * NULL.
+ */
 int board_plug(struct board *b, const struct vm *vm,
-	       const struct irq_sink *irq, struct diag *d);
+	       const struct irq_sink *irq, const struct msi_sink *msi,
+	       struct diag *d);
 
 /* Starts and ends the devices' threads. */
 int board_start(struct board *b, struct diag *d);

@@ -32,24 +32,30 @@
 #define PV_NEED_APIC	(1u << 4 | 1u << 6 | 1u << 7 | 1u << 10 | 1u << 11 | \
 			 1u << 12 | 1u << 13 | 1u << 14 | 1u << 15)
 
-static void filter_leaf(struct kvm_cpuid_entry2 *e, bool no_pv)
+static void filter_leaf(struct kvm_cpuid_entry2 *e, const struct cpuid_choice *c)
 {
 	switch (e->function) {
 	case 1:
-		e->ecx &= ~(LEAF1_ECX_MWAIT | LEAF1_ECX_X2APIC |
-			    LEAF1_ECX_TSC_DEADLINE);
-		e->edx &= ~(LEAF1_EDX_APIC | LEAF1_EDX_HTT);
+		e->ecx &= ~(LEAF1_ECX_MWAIT | LEAF1_ECX_TSC_DEADLINE);
+		e->edx &= ~LEAF1_EDX_HTT;
+		if (!c->apic) {
+			e->ecx &= ~LEAF1_ECX_X2APIC;
+			e->edx &= ~LEAF1_EDX_APIC;
+		} else if (c->tsc_deadline) {
+			/* KVM leaves it to its clients, as it does this one: */
+			e->ecx |= LEAF1_ECX_TSC_DEADLINE;
+		}
 		/*
 		 * KVM leaves this bit to its clients; guests look for the
 		 * 0x40000000 leaves only if it is set.
 		 */
-		if (no_pv)
+		if (c->no_pv)
 			e->ecx &= ~LEAF1_ECX_HYPERVISOR;
 		else
 			e->ecx |= LEAF1_ECX_HYPERVISOR;
-		/* APIC ID 0, one logical CPU; CLFLUSH size and brand stay. */
+		/* One logical CPU; CLFLUSH size and brand stay. */
 		e->ebx &= 0x0000ffff;
-		e->ebx |= 1u << 16;
+		e->ebx |= 1u << 16 | c->apic_id << 24;
 		break;
 	case 4:			/* one core, caches shared by nobody */
 		e->eax &= 0x00003fff;
@@ -59,15 +65,17 @@ static void filter_leaf(struct kvm_cpuid_entry2 *e, bool no_pv)
 		e->eax = 0;
 		e->ebx = 0;
 		e->ecx = e->index & 0xff;
-		e->edx = 0;
+		e->edx = c->apic_id;
 		break;
 	case PV_FEATURES:
-		e->eax &= ~PV_NEED_APIC;
+		if (!c->apic)
+			e->eax &= ~PV_NEED_APIC;
 		break;
 	case 0x80000001:
 		e->ecx &= ~(EXT1_ECX_CMP_LEGACY | EXT1_ECX_EXTAPIC |
 			    EXT1_ECX_TOPOEXT);
-		e->edx &= ~EXT1_EDX_APIC;
+		if (!c->apic)
+			e->edx &= ~EXT1_EDX_APIC;
 		break;
 	case 0x80000008:
 		e->ecx &= 0xffff0f00;	/* one core; APIC ID size 0 */
@@ -77,17 +85,17 @@ static void filter_leaf(struct kvm_cpuid_entry2 *e, bool no_pv)
 	}
 }
 
-void cpuid_filter(struct kvm_cpuid2 *cpuid, bool no_pv)
+void cpuid_filter(struct kvm_cpuid2 *cpuid, const struct cpuid_choice *c)
 {
 	struct kvm_cpuid_entry2 *e;
 	unsigned int i, kept = 0;
 
 	for (i = 0; i < cpuid->nent; i++) {
 		e = &cpuid->entries[i];
-		if (no_pv && e->function >= PV_SIGNATURE &&
+		if (c->no_pv && e->function >= PV_SIGNATURE &&
 		    e->function <= PV_LAST)
 			continue;
-		filter_leaf(e, no_pv);
+		filter_leaf(e, c);
 		cpuid->entries[kept++] = *e;
 	}
 	cpuid->nent = kept;

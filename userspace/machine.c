@@ -10,6 +10,7 @@
 #include <linux/ringvm.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -34,7 +35,7 @@ static time_t wall_time(void *ctx)
 	return time(NULL);
 }
 
-/* The console's sink: the vCPU's thread, machine lock held. */
+/* The console's sink: a vCPU's thread, machine lock held. */
 static void console_out(void *ctx, uint8_t byte)
 {
 	struct machine *m = ctx;
@@ -57,42 +58,52 @@ void console_has_room(void *ctx)
 }
 
 /*
- * Writes what has gathered.  Waits no longer than till the next kick, or not
- * at all, so that a stalled reader of our output cannot keep the run from
- * being ended.
+ * Writes what has gathered; the first vCPU's thread, no lock held.  Waits no
+ * longer than till the next kick, or not at all, so that a stalled reader of
+ * our output cannot keep the run from being ended.
  */
 static void console_flush(struct machine *m, bool wait)
 {
 	static const struct timespec zero;
 	struct pollfd pfd = { .fd = STDOUT_FILENO, .events = POLLOUT };
-	size_t done = 0, chunk;
+	/* A writable pipe takes that much without blocking. */
+	uint8_t bytes[PIPE_BUF];
 	sigset_t none;
+	size_t len;
 	ssize_t n;
 
 	sigemptyset(&none);
-	while (done < m->out_fill && !m->out_dead) {
+	for (;;) {
+		pthread_mutex_lock(&m->lock);
+		if (m->out_dead)
+			m->out_fill = 0;
+		len = m->out_fill < PIPE_BUF ? m->out_fill : PIPE_BUF;
+		memcpy(bytes, m->out, len);
+		m->out_now = m->out_fill != 0;
+		if (m->out_fill <= OUT_PER_EXIT)
+			pthread_cond_broadcast(&m->out_room);
+		pthread_mutex_unlock(&m->lock);
+		if (!len)
+			return;
 		if (ppoll(&pfd, 1, wait ? NULL : &zero, &none) <= 0) {
 			m->kicked = true;
-			break;
+			return;
 		}
-		/* A writable pipe takes that much without blocking. */
-		chunk = m->out_fill - done;
-		if (chunk > PIPE_BUF)
-			chunk = PIPE_BUF;
-		n = write(STDOUT_FILENO, m->out + done, chunk);
-		if (n > 0) {
-			done += (size_t)n;
-		} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		n = write(STDOUT_FILENO, bytes, len);
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			continue;
+		pthread_mutex_lock(&m->lock);
+		if (n < 0) {
 			m->out_dead = true;
 			say("the guest's console output cannot be written (%s) and is dropped from here on",
 			    strerror(errno));
+			n = 0;
 		}
+		/* Others only add behind it. */
+		memmove(m->out, m->out + n, m->out_fill - (size_t)n);
+		m->out_fill -= (size_t)n;
+		pthread_mutex_unlock(&m->lock);
 	}
-	if (m->out_dead)
-		done = m->out_fill;
-	memmove(m->out, m->out + done, m->out_fill - done);
-	m->out_fill -= done;
-	m->out_now = m->out_fill != 0;
 }
 
 /* ppoll() opens SIG_KICK; there the signal is taken by this handler. */
@@ -103,7 +114,15 @@ static void on_kick(int sig)
 
 void machine_kick(struct machine *m)
 {
-	pthread_kill(m->vcpu_thread, SIG_KICK);
+	pthread_kill(m->cpu_thread[0], SIG_KICK);
+}
+
+static void kick_all(struct machine *m)
+{
+	unsigned int i;
+
+	for (i = 0; i < m->threads; i++)
+		pthread_kill(m->cpu_thread[i], SIG_KICK);
 }
 
 void machine_stop(struct machine *m, enum stop_why why, int sig)
@@ -113,8 +132,22 @@ void machine_stop(struct machine *m, enum stop_why why, int sig)
 		m->stop = why;
 		m->stop_signal = sig;
 	}
+	kick_all(m);
+	pthread_cond_broadcast(&m->out_room);
 	pthread_mutex_unlock(&m->lock);
-	machine_kick(m);
+}
+
+/* The same from a vCPU, whose exit ends the run. */
+static void end_run(struct machine *m, int status)
+{
+	pthread_mutex_lock(&m->lock);
+	if (m->stop == STOP_NOT) {
+		m->stop = STOP_STATUS;
+		m->stop_status = status;
+	}
+	kick_all(m);
+	pthread_cond_broadcast(&m->out_room);
+	pthread_mutex_unlock(&m->lock);
 }
 
 static bool stopped(struct machine *m)
@@ -134,14 +167,13 @@ static void kick_set(sigset_t *set)
 }
 
 /* Takes a pending kick, so that the next KVM_RUN does not end for it again. */
-static void drain_kick(struct machine *m)
+static void drain_kick(void)
 {
 	static const struct timespec zero;
 	sigset_t set;
 
 	kick_set(&set);
 	sigtimedwait(&set, NULL, &zero);
-	m->kicked = true;
 }
 
 static void wait_kick(struct machine *m)
@@ -176,7 +208,7 @@ static void arm_timer(struct machine *m)
  */
 static int inject(struct machine *m)
 {
-	struct kvm_run *run = m->vm.run;
+	struct kvm_run *run = m->vm.cpu[0].run;
 	struct kvm_interrupt irq;
 
 	run->request_interrupt_window = 0;
@@ -187,7 +219,7 @@ static int inject(struct machine *m)
 		return 0;
 	}
 	irq.irq = pic_ack(&m->pic);
-	if (ioctl(m->vm.vcpu_fd, KVM_INTERRUPT, &irq)) {
+	if (ioctl(m->vm.cpu[0].fd, KVM_INTERRUPT, &irq)) {
 		say("%s: KVM_INTERRUPT with vector %u failed: %s",
 		    m->vm.device, irq.irq, strerror(errno));
 		return -1;
@@ -199,9 +231,20 @@ static int inject(struct machine *m)
 	return 0;
 }
 
-static void handle_io(struct machine *m)
+/* Has output that has no line end shown in a moment.  Machine lock held. */
+static void show_soon(struct machine *m)
 {
-	struct kvm_run *run = m->vm.run;
+	const struct itimerspec its = { .it_value.tv_nsec = 10 * 1000 * 1000 };
+
+	if (m->out_timed)
+		return;
+	m->out_timed = true;
+	timer_settime(m->timer, 0, &its, NULL);
+}
+
+static void handle_io(struct machine *m, const struct vcpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
 	uint32_t i;
 
@@ -218,24 +261,33 @@ static void handle_io(struct machine *m)
 		else
 			bus_read(&m->bus, run->io.port, run->io.size, data);
 	}
+	/* The first vCPU looks at it by itself, if it is awake. */
+	if (m->out_fill && m->kernel_chips) {
+		if (m->out_now && cpu->id)
+			machine_kick(m);
+		else
+			show_soon(m);
+	}
 	pthread_mutex_unlock(&m->lock);
 }
 
 /* Where nothing is, the bus floats. */
-static void handle_mmio(struct machine *m)
+static void handle_mmio(struct machine *m, const struct vcpu *cpu)
 {
-	struct kvm_run *run = m->vm.run;
+	struct kvm_run *run = cpu->run;
 
 	if (m->board.has_pci && run->mmio.len <= sizeof(run->mmio.data) &&
 	    pci_mmio(&m->board.pci, run->mmio.phys_addr, run->mmio.len,
 		     run->mmio.data, run->mmio.is_write))
 		return;
+	pthread_mutex_lock(&m->lock);
 	m->mmio_unclaimed++;
+	pthread_mutex_unlock(&m->lock);
 	if (!run->mmio.is_write)
 		memset(run->mmio.data, 0xff, sizeof(run->mmio.data));
 }
 
-static void report_internal_error(struct machine *m)
+static void report_internal_error(struct machine *m, const struct vcpu *cpu)
 {
 	static const char * const names[] = {
 		[KVM_INTERNAL_ERROR_EMULATION] = "an instruction cannot be emulated",
@@ -243,7 +295,7 @@ static void report_internal_error(struct machine *m)
 		[KVM_INTERNAL_ERROR_DELIVERY_EV] = "an event cannot be delivered",
 		[KVM_INTERNAL_ERROR_UNEXPECTED_EXIT_REASON] = "unexpected exit reason",
 	};
-	struct kvm_run *run = m->vm.run;
+	struct kvm_run *run = cpu->run;
 	uint32_t sub = run->internal.suberror, i;
 	const char *name = NULL;
 	char data[16 * 19 + 1] = "";
@@ -258,28 +310,28 @@ static void report_internal_error(struct machine *m)
 }
 
 /* The module's own words, where the node is one of ringvm's. */
-static void say_reason(struct machine *m)
+static void say_reason(struct machine *m, const struct vcpu *cpu)
 {
 	struct ringvm_reason r;
 
 	memset(&r, 0, sizeof(r));
-	if (!ioctl(m->vm.vcpu_fd, RINGVM_GET_REASON, &r) && r.text[0])
+	if (!ioctl(cpu->fd, RINGVM_GET_REASON, &r) && r.text[0])
 		say("%s: %.*s", m->vm.device, (int)sizeof(r.text) - 1, r.text);
 }
 
-static int end_internal(struct machine *m)
+static int end_internal(struct machine *m, const struct vcpu *cpu)
 {
-	say_reason(m);
+	say_reason(m, cpu);
 	if (m->opts->verbose)
-		vm_dump(&m->vm);
+		vm_dump(&m->vm, cpu);
 	else
 		say("give --verbose for the registers; the kernel log may say more");
 	return EXIT_INTERNAL;
 }
 
-static int handle_system_event(struct machine *m)
+static int handle_system_event(struct machine *m, const struct vcpu *cpu)
 {
-	uint32_t type = m->vm.run->system_event.type;
+	uint32_t type = cpu->run->system_event.type;
 
 	switch (type) {
 	case KVM_SYSTEM_EVENT_SHUTDOWN:
@@ -290,25 +342,46 @@ static int handle_system_event(struct machine *m)
 		return EXIT_RESET;
 	default:
 		say("%s: system event %u ends the run", m->vm.device, type);
-		return end_internal(m);
+		return end_internal(m, cpu);
 	}
 }
 
-/* One exit: -1 to go on, or the exit status. */
-static int handle_exit(struct machine *m)
+static void count_exit(struct machine *m, uint32_t reason)
 {
-	struct kvm_run *run = m->vm.run;
+	/* Counters of several threads, but nothing hangs on them. */
+	__atomic_fetch_add(&m->exits[reason < EXIT_REASONS ? reason : 0], 1,
+			   __ATOMIC_RELAXED);
+}
 
-	m->exits[run->exit_reason < EXIT_REASONS ? run->exit_reason : 0]++;
+/* A device has the machine switched off or reset: the status, or -1. */
+static int look_at_ports(struct machine *m)
+{
+	int ret = -1;
+
+	pthread_mutex_lock(&m->lock);
+	if (m->ports.reset) {
+		say("%s: reset (%s)", m->opts->name, m->ports.reset_by);
+		ret = EXIT_RESET;
+	} else if (m->pm.off) {
+		say("%s: power-off (ACPI)", m->opts->name);
+		ret = EXIT_POWEROFF;
+	}
+	pthread_mutex_unlock(&m->lock);
+	return ret;
+}
+
+/* One exit: -1 to go on, or the exit status. */
+static int handle_exit(struct machine *m, const struct vcpu *cpu)
+{
+	struct kvm_run *run = cpu->run;
+
+	count_exit(m, run->exit_reason);
 	switch (run->exit_reason) {
 	case KVM_EXIT_IO:
-		handle_io(m);
-		if (!m->ports.reset)
-			return -1;
-		say("%s: reset (%s)", m->opts->name, m->ports.reset_by);
-		return EXIT_RESET;
+		handle_io(m, cpu);
+		return look_at_ports(m);
 	case KVM_EXIT_MMIO:
-		handle_mmio(m);
+		handle_mmio(m, cpu);
 		return -1;
 	case KVM_EXIT_HLT:
 		/*
@@ -326,43 +399,48 @@ static int handle_exit(struct machine *m)
 	case KVM_EXIT_SET_TPR:
 		return -1;
 	case KVM_EXIT_INTR:
-		drain_kick(m);
+		drain_kick();
+		if (!cpu->id)
+			m->kicked = true;
 		return -1;
 	case KVM_EXIT_SHUTDOWN:
 		say("%s: shutdown (triple fault)", m->opts->name);
 		if (m->opts->verbose)
-			vm_dump(&m->vm);
+			vm_dump(&m->vm, cpu);
 		return EXIT_TRIPLE;
 	case KVM_EXIT_FAIL_ENTRY:
 		say("%s: the CPU refused to enter the guest, hardware reason 0x%llx",
 		    m->vm.device, (unsigned long long)
 		    run->fail_entry.hardware_entry_failure_reason);
-		return end_internal(m);
+		return end_internal(m, cpu);
 	case KVM_EXIT_INTERNAL_ERROR:
-		report_internal_error(m);
-		return end_internal(m);
+		report_internal_error(m, cpu);
+		return end_internal(m, cpu);
 	case KVM_EXIT_SYSTEM_EVENT:
-		return handle_system_event(m);
+		return handle_system_event(m, cpu);
 	default:
 		say("%s: exit reason %u (hardware reason 0x%llx) is unknown to this launcher",
 		    m->vm.device, run->exit_reason,
 		    (unsigned long long)run->hw.hardware_exit_reason);
-		return end_internal(m);
+		return end_internal(m, cpu);
 	}
 }
 
 /* Enters the guest once: -1 to go on, or the exit status. */
-static int enter(struct machine *m)
+static int enter(struct machine *m, const struct vcpu *cpu)
 {
-	if (!ioctl(m->vm.vcpu_fd, KVM_RUN, 0))
-		return handle_exit(m);
-	if (errno == EINTR) {
-		m->exits[KVM_EXIT_INTR]++;
-		drain_kick(m);
+	if (!ioctl(cpu->fd, KVM_RUN, 0))
+		return handle_exit(m, cpu);
+	/* EAGAIN: a CPU that waited for its start has been woken. */
+	if (errno == EINTR || errno == EAGAIN) {
+		count_exit(m, KVM_EXIT_INTR);
+		drain_kick();
+		if (!cpu->id)
+			m->kicked = true;
 		return -1;
 	}
 	say("%s: KVM_RUN failed: %s", m->vm.device, strerror(errno));
-	return end_internal(m);
+	return end_internal(m, cpu);
 }
 
 /*
@@ -372,16 +450,26 @@ static int enter(struct machine *m)
 static int prepare(struct machine *m)
 {
 	int ret = 1;
+	bool show;
 
 	/*
 	 * A kick may have been a timer tick: no better moment to show a
 	 * prompt that has no line end.
 	 */
-	if (m->out_fill && (m->out_now || m->kicked || m->halted))
+	pthread_mutex_lock(&m->lock);
+	show = m->out_fill && (m->out_now || m->kicked || m->halted);
+	pthread_mutex_unlock(&m->lock);
+	if (show)
 		console_flush(m, true);
 	pthread_mutex_lock(&m->lock);
 	if (m->stop != STOP_NOT) {
 		ret = -1;
+	} else if (m->kernel_chips) {
+		if (m->kicked)
+			m->out_timed = false;
+		m->kicked = false;
+		if (m->out_fill > OUT_PER_EXIT)
+			ret = 0;
 	} else {
 		if (m->kicked) {
 			m->kicked = false;
@@ -390,7 +478,7 @@ static int prepare(struct machine *m)
 		arm_timer(m);
 		if (m->halted && pic_intr(&m->pic))
 			m->halted = false;
-		if (m->halted || m->out_fill > OUT_SIZE - OUT_PER_EXIT)
+		if (m->halted || m->out_fill > OUT_PER_EXIT)
 			ret = 0;
 		else if (inject(m))
 			ret = -2;
@@ -399,14 +487,76 @@ static int prepare(struct machine *m)
 	return ret;
 }
 
-int machine_run(struct machine *m)
+/* Waits until there is room for output: false if the run is to end. */
+static bool may_enter(struct machine *m)
 {
+	bool ret;
+
+	pthread_mutex_lock(&m->lock);
+	while (m->stop == STOP_NOT && m->out_fill > OUT_PER_EXIT)
+		pthread_cond_wait(&m->out_room, &m->lock);
+	ret = m->stop == STOP_NOT;
+	pthread_mutex_unlock(&m->lock);
+	return ret;
+}
+
+struct cpu_arg {
+	struct machine *m;
+	const struct vcpu *cpu;
+};
+
+/* The other vCPUs. */
+static void *cpu_main(void *arg)
+{
+	struct cpu_arg a = *(struct cpu_arg *)arg;
+	int status = -1;
+
+	free(arg);
+	while (status < 0 && may_enter(a.m))
+		status = enter(a.m, a.cpu);
+	if (status >= 0)
+		end_run(a.m, status);
+	return NULL;
+}
+
+static int start_cpus(struct machine *m)
+{
+	struct cpu_arg *arg;
+	unsigned int i;
+	int err;
+
+	for (i = 1; i < m->vm.cpus; i++) {
+		arg = malloc(sizeof(*arg));
+		if (!arg) {
+			say("out of memory: free some");
+			return -1;
+		}
+		*arg = (struct cpu_arg){ m, &m->vm.cpu[i] };
+		/* Whoever stops the run kicks those that it finds. */
+		pthread_mutex_lock(&m->lock);
+		err = pthread_create(&m->cpu_thread[i], NULL, cpu_main, arg);
+		m->threads += !err;
+		pthread_mutex_unlock(&m->lock);
+		if (err) {
+			free(arg);
+			say("the thread of CPU %u cannot be started: %s", i,
+			    strerror(err));
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* The first vCPU's loop: the status, or -1 for m->stop. */
+static int run_first(struct machine *m)
+{
+	const struct vcpu *cpu = &m->vm.cpu[0];
 	int status = -1;
 
 	while (status < 0) {
 		switch (prepare(m)) {
 		case 1:
-			status = enter(m);
+			status = enter(m, cpu);
 			break;
 		case 0:
 			/* Halted: only a kick can change that. */
@@ -414,12 +564,35 @@ int machine_run(struct machine *m)
 				wait_kick(m);
 			break;
 		case -1:
-			console_flush(m, false);
 			return -1;
 		default:
-			status = end_internal(m);
+			status = end_internal(m, cpu);
 			break;
 		}
+	}
+	return status;
+}
+
+int machine_run(struct machine *m)
+{
+	int status = start_cpus(m) ? EXIT_SETUP : run_first(m);
+	enum stop_why why;
+	unsigned int i;
+
+	if (status >= 0)
+		end_run(m, status);
+	for (i = 1; i < m->threads; i++)
+		pthread_join(m->cpu_thread[i], NULL);
+	pthread_mutex_lock(&m->lock);
+	m->threads = 1;
+	why = m->stop;
+	status = why == STOP_STATUS ? m->stop_status : -1;
+	if (why == STOP_STATUS)
+		m->stop = STOP_NOT;
+	pthread_mutex_unlock(&m->lock);
+	if (status < 0) {
+		console_flush(m, false);
+		return -1;
 	}
 	/* All that the guest said, however slow the reader, but no hang. */
 	while (m->out_fill && !m->out_dead && !stopped(m))
@@ -481,8 +654,16 @@ static void set_line(void *ctx, unsigned int line, bool level)
 	wanted = level && pic_intr(&m->pic);
 	pthread_mutex_unlock(&m->lock);
 	/* The vCPU itself looks before it enters the guest again. */
-	if (wanted && !pthread_equal(pthread_self(), m->vcpu_thread))
+	if (wanted && !pthread_equal(pthread_self(), m->cpu_thread[0]))
 		machine_kick(m);
+}
+
+/* Without a lock of ours: the kernel has the chips. */
+static void set_kernel_line(void *ctx, unsigned int line, bool level)
+{
+	struct machine *m = ctx;
+
+	m->chips.line.set(m->chips.line.ctx, line, level);
 }
 
 /* As firmware does: PCI's interrupts are level-triggered. */
@@ -493,31 +674,49 @@ static void set_elcr(struct machine *m)
 	bus_write(&m->bus, 0x4d0, 2, elcr);
 }
 
+/* The chips are the kernel's, or ours. */
+static void attach_chips(struct machine *m)
+{
+	if (m->kernel_chips) {
+		m->line_locked = (struct irq_sink){ set_kernel_line, m };
+		m->line = m->line_locked;
+		pm_init(&m->pm, monotonic_ns, NULL);
+		pm_attach(&m->pm, &m->bus);
+		return;
+	}
+	m->line_locked = (struct irq_sink){ set_line_locked, m };
+	m->line = (struct irq_sink){ set_line, m };
+	pic_init(&m->pic);
+	pit_init(&m->pit, &m->pic, monotonic_ns, NULL);
+	pic_attach(&m->pic, &m->bus);
+	pit_attach(&m->pit, &m->bus);
+	if (m->board.devices)
+		set_elcr(m);
+}
+
 int machine_init(struct machine *m, struct diag *d)
 {
 	const struct serial_sink sink = { console_out, console_has_room, m };
+	const struct msi_sink *msi = NULL;
 	sigset_t open_in_run;
 
 	pthread_mutex_init(&m->lock, NULL);
-	m->vcpu_thread = pthread_self();
+	pthread_cond_init(&m->out_room, NULL);
+	m->cpu_thread[0] = pthread_self();
+	m->threads = 1;
 	bus_init(&m->bus);
-	pic_init(&m->pic);
-	pit_init(&m->pit, &m->pic, monotonic_ns, NULL);
+	attach_chips(m);
 	rtc_init(&m->rtc, m->vm.mem.low, m->vm.mem.high, wall_time, NULL);
 	ports_init(&m->ports);
-	m->line_locked = (struct irq_sink){ set_line_locked, m };
-	m->line = (struct irq_sink){ set_line, m };
 	serial_init(&m->serial, &m->line_locked, &sink);
-	pic_attach(&m->pic, &m->bus);
-	pit_attach(&m->pit, &m->bus);
 	rtc_attach(&m->rtc, &m->bus);
 	ports_attach(&m->ports, &m->bus);
 	serial_attach(&m->serial, &m->bus);
 	if (make_timer(m, d))
 		return -1;
-	if (m->board.devices)
-		set_elcr(m);
-	if (board_plug(&m->board, &m->vm, &m->line, d))
+	if (m->kernel_chips && m->chips.messages)
+		msi = &m->chips.msi;
+	if (board_plug(&m->board, &m->vm, &m->line, msi, d))
 		return -1;
 	/* As now, but for the kick. */
 	pthread_sigmask(SIG_SETMASK, NULL, &open_in_run);
@@ -528,6 +727,7 @@ int machine_init(struct machine *m, struct diag *d)
 void machine_destroy(struct machine *m)
 {
 	timer_delete(m->timer);
+	pthread_cond_destroy(&m->out_room);
 	pthread_mutex_destroy(&m->lock);
 }
 

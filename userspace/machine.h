@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The machine: one vCPU, its devices, and the two threads that serve them.
+ * The machine: its vCPUs, its devices, and the threads that serve them.
  *
- * The main thread is the vCPU's: it runs the guest and all device models.
- * The I/O thread (io.c) waits for standard input, signals and the time limit.
+ * The main thread is the first vCPU's, and writes the console's output; other
+ * vCPUs, with interrupt controllers in the kernel only, have threads of their
+ * own.  Each of them runs the device models its exits are for.  The I/O thread
+ * (io.c) waits for standard input, signals and the time limit.
  * The virtio devices have a thread each, and locks of their own (board.h).
  * "lock" guards the other devices and the stop request; it is taken last.
  *
@@ -13,7 +15,8 @@
  * or the next wait at once: none is lost, and nothing has to be polled.
  * Whoever changes the state does so first, under the lock, and kicks then;
  * the vCPU takes the kick first and looks at the state then.  The interval
- * timer kicks by itself (a POSIX timer aimed at the vCPU's thread).
+ * timer kicks by itself (a POSIX timer aimed at the first vCPU's thread); with
+ * the kernel's chips that timer has output shown that has no line end.
  */
 #ifndef RINGVM_MACHINE_H
 #define RINGVM_MACHINE_H
@@ -25,9 +28,11 @@
 #include <time.h>
 
 #include "board.h"
+#include "chips.h"
 #include "devices/bus.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
+#include "devices/pm.h"
 #include "devices/ports.h"
 #include "devices/rtc.h"
 #include "devices/serial8250.h"
@@ -38,10 +43,11 @@
 
 /*
  * Console output waits here for a line end, an idle guest or a timer tick.
- * One exit adds at most a page (a string output instruction).
+ * One exit adds at most a page (a string output instruction), and no vCPU
+ * enters the guest while there is more than that: each finds room.
  */
-#define OUT_SIZE	8192u
 #define OUT_PER_EXIT	4096u
+#define OUT_SIZE	((MAX_CPUS + 1) * OUT_PER_EXIT)
 #define OUT_EAGER	512u
 
 #define EXIT_REASONS	64u
@@ -51,6 +57,7 @@ enum stop_why {
 	STOP_TIMEOUT,
 	STOP_QUIT,		/* Ctrl-A x */
 	STOP_SIGNAL,
+	STOP_STATUS,		/* a vCPU's exit, in stop_status */
 };
 
 struct machine {
@@ -61,6 +68,7 @@ struct machine {
 	struct bus bus;
 	struct pic pic;
 	struct pit pit;
+	struct pm pm;
 	struct rtc rtc;
 	struct ports ports;
 	struct serial8250 serial;
@@ -68,22 +76,31 @@ struct machine {
 	struct irq_sink line;		/* for others: takes the lock */
 	enum stop_why stop;
 	int stop_signal;
+	int stop_status;
 
 	struct board board;
+	struct chips chips;		/* the kernel's, or not made */
+	bool kernel_chips;
 
-	/* the vCPU's thread only */
-	pthread_t vcpu_thread;
-	timer_t timer;
-	uint64_t timer_armed;
-	bool kicked;
-	bool halted;
+	/* the lock guards these */
 	uint8_t out[OUT_SIZE];
 	size_t out_fill;
 	bool out_now;
 	bool out_dead;
+	bool out_timed;			/* the timer is armed to show it */
+	pthread_cond_t out_room;
 	uint64_t exits[EXIT_REASONS];
-	uint64_t interrupts;
 	uint64_t mmio_unclaimed;
+
+	pthread_t cpu_thread[MAX_CPUS];
+	unsigned int threads;		/* of them that exist */
+
+	/* the first vCPU's thread only */
+	timer_t timer;
+	uint64_t timer_armed;
+	bool kicked;
+	bool halted;
+	uint64_t interrupts;
 
 	/* the I/O thread */
 	pthread_t io_thread;
@@ -109,6 +126,7 @@ void console_has_room(void *ctx);
 
 /* Ends the run from the I/O thread. */
 void machine_stop(struct machine *m, enum stop_why why, int sig);
+/* Has the first vCPU look at what has changed. */
 void machine_kick(struct machine *m);
 
 /* io.c */

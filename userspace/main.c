@@ -4,8 +4,8 @@
  *
  * Reading order: main.c (subcommands), opts.c (the command line), run.c (from
  * files to a machine), boot/ (kernel image, memory layout, entry state), vm.c
- * (the ABI), machine.c (the run loop), devices/, board.c (virtio devices and
- * their bus), io.c and term.c (the console), stats.c; check.c and stat.c are programs of their own.
+ * (the ABI), machine.c (the run loop), devices/, chips.c (interrupt
+ * controllers in the kernel), board.c (virtio devices and their bus), io.c and term.c (the console), stats.c; check.c and stat.c are programs of their own.
  */
 #include <stdio.h>
 #include <string.h>
@@ -47,6 +47,9 @@ static const char run_text[] =
 "                   (either with \",mac=ADDRESS\" behind it)\n"
 "  --rng            a source of random numbers\n"
 "  --console WHICH  serial or virtio (default: serial)\n"
+"  --cpus N         CPUs of the guest (default: 1)\n"
+"  --irqchip WHERE  kernel or user: interrupt controllers (default: kernel, if\n"
+"                   the node has them there)\n"
 "  --mode MODE      best, vmx, svm, ring1 or interp (default: best)\n"
 "  --device PATH    a node by name instead of a mode; /dev/kvm works as well\n"
 "  --boot PROTOCOL  auto, 32 or 64: boot protocol (default: auto)\n"

@@ -136,6 +136,34 @@ static int parse_name(const char *text, struct diag *d)
 	return 0;
 }
 
+static int parse_cpus(const char *text, unsigned int *cpus, struct diag *d)
+{
+	unsigned long value;
+	char *end;
+
+	errno = 0;
+	value = strtoul(text, &end, 10);
+	if (!isdigit((unsigned char)text[0]) || errno || *end || !value ||
+	    value > MAX_CPUS)
+		return diag_set(d, "--cpus '%.64s' is no number of CPUs: give one from 1 to %u",
+				text, MAX_CPUS);
+	*cpus = (unsigned int)value;
+	return 0;
+}
+
+static int parse_irqchip(const char *text, enum irqchip_choice *choice,
+			 struct diag *d)
+{
+	if (!strcmp(text, "kernel"))
+		*choice = IRQCHIP_KERNEL;
+	else if (!strcmp(text, "user"))
+		*choice = IRQCHIP_USER;
+	else
+		return diag_set(d, "--irqchip '%.64s' is no place for interrupt controllers: give kernel or user",
+				text);
+	return 0;
+}
+
 static int add_disk(const char *text, struct run_opts *o, struct diag *d)
 {
 	if (!*text || !strcmp(text, ",ro"))
@@ -208,7 +236,7 @@ static int parse_console(const char *text, struct run_opts *o, struct diag *d)
 enum run_opt {
 	OPT_KERNEL, OPT_INITRD, OPT_APPEND, OPT_MEM, OPT_DEVICE, OPT_MODE,
 	OPT_NAME, OPT_TIMEOUT, OPT_BOOT, OPT_DISK,
-	OPT_NET, OPT_CONSOLE, OPT_RNG,
+	OPT_NET, OPT_CONSOLE, OPT_RNG, OPT_CPUS, OPT_IRQCHIP,
 	OPT_STATS, OPT_NO_PV, OPT_VERBOSE, OPT_HELP, OPT_COUNT
 };
 
@@ -231,6 +259,8 @@ static const struct opt_word run_words[OPT_COUNT] = {
 	[OPT_DISK]	= { .word = "--disk", .has_value = true, .repeats = true },
 	[OPT_NET]	= { .word = "--net", .has_value = true },
 	[OPT_CONSOLE]	= { .word = "--console", .has_value = true },
+	[OPT_CPUS]	= { .word = "--cpus", .has_value = true },
+	[OPT_IRQCHIP]	= { .word = "--irqchip", .has_value = true },
 	[OPT_RNG]	= { .word = "--rng" },
 	[OPT_STATS]	= { "--stats", false },
 	[OPT_NO_PV]	= { "--no-pv", false },
@@ -290,6 +320,10 @@ static int apply(enum run_opt opt, const char *value, struct run_opts *o,
 		return add_disk(value, o, d);
 	case OPT_NET:
 		return parse_net(value, o, d);
+	case OPT_CPUS:
+		return parse_cpus(value, &o->cpus, d);
+	case OPT_IRQCHIP:
+		return parse_irqchip(value, &o->irqchip, d);
 	case OPT_CONSOLE:
 		return parse_console(value, o, d);
 	case OPT_RNG:
@@ -321,6 +355,7 @@ int parse_run(int argc, char **argv, struct run_opts *o, struct diag *d)
 	*o = (struct run_opts){
 		.name = "guest",
 		.mem = MEM_DEFAULT,
+		.cpus = 1,
 	};
 	for (i = 1; i < argc; i++) {
 		const char *value;
@@ -355,6 +390,8 @@ int parse_run(int argc, char **argv, struct run_opts *o, struct diag *d)
 						"console=ttyS0";
 	if (o->initrd && !*o->initrd)
 		return diag_set(d, "--initrd is empty: give a file or leave it out");
+	if (o->cpus > 1 && o->irqchip == IRQCHIP_USER)
+		return diag_set(d, "--irqchip user has one CPU only: leave it out, or give --cpus 1");
 	if (o->device && o->mode)
 		return diag_set(d, "--device and --mode exclude each other: give one of them");
 	if (o->device && !*o->device)

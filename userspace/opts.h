@@ -31,6 +31,14 @@ enum boot_choice {
 #define MAX_DISKS	16u
 #define TAP_NAME_MAX	15u		/* as the kernel has it */
 
+#define MAX_CPUS	64u
+
+enum irqchip_choice {
+	IRQCHIP_AUTO,
+	IRQCHIP_KERNEL,
+	IRQCHIP_USER,
+};
+
 enum net_choice {
 	NET_NONE,
 	NET_USER,
@@ -47,6 +55,8 @@ struct run_opts {
 	const char *name;
 	uint64_t mem;		/* bytes, a multiple of 2 MiB */
 	unsigned int timeout;	/* seconds, 0 = none */
+	unsigned int cpus;
+	enum irqchip_choice irqchip;
 	const char *disk[MAX_DISKS];	/* "FILE" or "FILE,ro" */
 	unsigned int disks;
 	enum net_choice net;

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "boot/acpi.h"
 #include "boot/params.h"
 #include "machine.h"
 #include "run.h"
@@ -160,29 +161,53 @@ static int open_node(const struct run_opts *o, struct vm *vm, const struct bzima
 	return 0;
 }
 
+static void write_acpi(const struct machine *m)
+{
+	const struct acpi_machine a = {
+		.cpus = m->vm.cpus,
+		.timer_on_pin_2 = m->chips.routing,
+		.pci = m->board.devices,
+		.level_lines = m->board.devices ? pci_lines() : 0,
+		.pci_line = pci_line,
+		.pci_mem_start = PCI_MEM_START,
+		.pci_mem_end = PCI_MEM_END,
+	};
+
+	acpi_write(m->vm.ram, &a);
+}
+
 /* The machine, ready for its first instruction. */
 static int build(const struct run_opts *o, struct machine *m,
 		 struct guest_files *f, struct diag *d)
 {
 	struct mem_split mem = mem_split(o->mem);
 	struct boot_plan plan;
+	enum irqchip_choice irqchip;
 	bool long_mode;
 
 	if (open_node(o, &m->vm, &f->image, d))
 		return -1;
 	if (choose_protocol(o, &m->vm, &f->image, &long_mode, d) ||
+	    chips_choose(&m->vm, o, &irqchip, d) ||
 	    boot_plan(&f->image, &mem, f->initrd_size, strlen(o->append),
 		      long_mode, &plan, d) ||
 	    vm_create(&m->vm, &mem, d))
+		return -1;
+	m->kernel_chips = irqchip == IRQCHIP_KERNEL;
+	if (m->kernel_chips && chips_create(&m->chips, &m->vm, d))
+		return -1;
+	if (vm_create_cpus(&m->vm, o->cpus, d))
 		return -1;
 	boot_write(m->vm.ram, &mem, &f->image, &plan, o->append);
 	if (f->initrd_size &&
 	    read_all("initrd", f->initrd_fd, m->vm.ram + plan.initrd,
 		     f->initrd_size, d))
 		return -1;
-	if (vm_set_cpuid(&m->vm, o->no_pv, d))
+	if (m->kernel_chips)
+		write_acpi(m);
+	if (vm_set_cpuid(&m->vm, o->no_pv, m->kernel_chips, d))
 		return -1;
-	return vm_set_entry(&m->vm, &plan, d);
+	return vm_set_entry(&m->vm, &plan, m->kernel_chips, d);
 }
 
 static int report_stop(const struct machine *m)
@@ -252,7 +277,7 @@ int cmd_run(const struct run_opts *opts)
 		return EXIT_SETUP;
 	}
 	m->opts = opts;
-	m->vm.sys_fd = m->vm.vm_fd = m->vm.vcpu_fd = -1;
+	m->vm.sys_fd = m->vm.vm_fd = -1;
 	prctl(PR_SET_NAME, opts->name);
 	if (!load_files(opts, &files, &d) &&
 	    !board_open(&m->board, opts, console_has_room, m, &d) && !build(opts, m, &files, &d)) {
@@ -266,6 +291,7 @@ int cmd_run(const struct run_opts *opts)
 		say("%s", d.text);
 	free_files(&files);
 	board_close(&m->board);
+	chips_destroy(&m->chips);
 	vm_close(&m->vm);
 	free(m);
 	if (sig)

@@ -105,7 +105,7 @@ int vm_open(struct vm *vm, const char *device, struct diag *d)
 
 	memset(vm, 0, sizeof(*vm));
 	vm->device = device;
-	vm->sys_fd = vm->vm_fd = vm->vcpu_fd = -1;
+	vm->sys_fd = vm->vm_fd = -1;
 	vm->sys_fd = open(device, O_RDWR | O_CLOEXEC);
 	if (vm->sys_fd < 0)
 		return open_failed(device, errno, d);
@@ -191,25 +191,32 @@ static int add_memory(struct vm *vm, struct diag *d)
 	return 0;
 }
 
-static int create_vcpu(struct vm *vm, struct diag *d)
+int vm_create_cpus(struct vm *vm, unsigned int count, struct diag *d)
 {
+	struct vcpu *cpu;
 	int size;
 
-	vm->vcpu_fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU, 0ul);
-	if (vm->vcpu_fd < 0)
-		return diag_set(d, "%s: KVM_CREATE_VCPU failed: %s; see the kernel log",
-				vm->device, strerror(errno));
 	size = ioctl(vm->sys_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	if (size < (int)sizeof(struct kvm_run))
 		return diag_set(d, "%s: the run page has %d bytes, %zu are needed: load a current module",
 				vm->device, size, sizeof(struct kvm_run));
 	vm->run_size = (size_t)size;
-	vm->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED,
-		       vm->vcpu_fd, 0);
-	if (vm->run == MAP_FAILED) {
-		vm->run = NULL;
-		return diag_set(d, "%s: the run page cannot be mapped: %s",
-				vm->device, strerror(errno));
+	while (vm->cpus < count) {
+		cpu = &vm->cpu[vm->cpus];
+		cpu->id = vm->cpus;
+		cpu->fd = ioctl(vm->vm_fd, KVM_CREATE_VCPU,
+				(unsigned long)cpu->id);
+		if (cpu->fd < 0)
+			return diag_set(d, "%s: KVM_CREATE_VCPU %u failed: %s; see the kernel log",
+					vm->device, cpu->id, strerror(errno));
+		cpu->run = mmap(NULL, vm->run_size, PROT_READ | PROT_WRITE,
+				MAP_SHARED, cpu->fd, 0);
+		if (cpu->run == MAP_FAILED) {
+			close(cpu->fd);
+			return diag_set(d, "%s: the run page cannot be mapped: %s",
+					vm->device, strerror(errno));
+		}
+		vm->cpus++;
 	}
 	return 0;
 }
@@ -234,17 +241,17 @@ int vm_create(struct vm *vm, const struct mem_split *mem, struct diag *d)
 	    ioctl(vm->vm_fd, KVM_SET_TSS_ADDR, (unsigned long)TSS_ADDR))
 		return diag_set(d, "%s: KVM_SET_TSS_ADDR failed: %s",
 				vm->device, strerror(errno));
-	if (add_memory(vm, d))
-		return -1;
-	return create_vcpu(vm, d);
+	return add_memory(vm, d);
 }
 
 void vm_close(struct vm *vm)
 {
-	if (vm->run)
-		munmap(vm->run, vm->run_size);
-	if (vm->vcpu_fd >= 0)
-		close(vm->vcpu_fd);
+	unsigned int i;
+
+	for (i = 0; i < vm->cpus; i++) {
+		munmap(vm->cpu[i].run, vm->run_size);
+		close(vm->cpu[i].fd);
+	}
 	if (vm->vm_fd >= 0)
 		close(vm->vm_fd);
 	if (vm->sys_fd >= 0)
@@ -253,25 +260,44 @@ void vm_close(struct vm *vm)
 		munmap(vm->ram, vm->mem.low + vm->mem.high);
 	free(vm->cpuid);
 	vm->cpuid = NULL;
-	vm->run = NULL;
+	vm->cpus = 0;
 	vm->ram = NULL;
-	vm->sys_fd = vm->vm_fd = vm->vcpu_fd = -1;
+	vm->sys_fd = vm->vm_fd = -1;
 }
 
-int vm_set_cpuid(struct vm *vm, bool no_pv, struct diag *d)
+int vm_set_cpuid(struct vm *vm, bool no_pv, bool apic, struct diag *d)
 {
-	cpuid_filter(vm->cpuid, no_pv);
-	if (ioctl(vm->vcpu_fd, KVM_SET_CPUID2, vm->cpuid))
-		return diag_set(d, "%s: KVM_SET_CPUID2 failed: %s; see the kernel log",
-				vm->device, strerror(errno));
-	return 0;
+	size_t size = sizeof(*vm->cpuid) +
+		      vm->cpuid->nent * sizeof(vm->cpuid->entries[0]);
+	struct cpuid_choice choice = {
+		.no_pv = no_pv,
+		.apic = apic,
+		.tsc_deadline = vm_check_extension(vm,
+					KVM_CAP_TSC_DEADLINE_TIMER) > 0,
+	};
+	struct kvm_cpuid2 *copy = malloc(size);
+	unsigned int i;
+	int ret = 0;
+
+	if (!copy)
+		return diag_set(d, "out of memory: free some");
+	for (i = 0; i < vm->cpus && !ret; i++) {
+		memcpy(copy, vm->cpuid, size);
+		choice.apic_id = vm->cpu[i].id;
+		cpuid_filter(copy, &choice);
+		if (ioctl(vm->cpu[i].fd, KVM_SET_CPUID2, copy))
+			ret = diag_set(d, "%s: KVM_SET_CPUID2 failed: %s; see the kernel log",
+				       vm->device, strerror(errno));
+	}
+	free(copy);
+	return ret;
 }
 
 /*
  * What firmware leaves behind: fast string operations and write-back memory.
  * A CPU without the MSR refuses it, and its guest will not look for it.
  */
-static void set_firmware_msrs(struct vm *vm)
+static void set_firmware_msrs(const struct vcpu *cpu)
 {
 	static const struct kvm_msr_entry entries[] = {
 		{ .index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING },
@@ -286,28 +312,32 @@ static void set_firmware_msrs(struct vm *vm)
 	for (i = 0; i < sizeof(entries) / sizeof(entries[0]); i++) {
 		msrs->nmsrs = 1;
 		msrs->entries[0] = entries[i];
-		ioctl(vm->vcpu_fd, KVM_SET_MSRS, msrs);
+		ioctl(cpu->fd, KVM_SET_MSRS, msrs);
 	}
 	free(msrs);
 }
 
-int vm_set_entry(struct vm *vm, const struct boot_plan *plan, struct diag *d)
+int vm_set_entry(struct vm *vm, const struct boot_plan *plan, bool apic,
+		 struct diag *d)
 {
+	unsigned int i;
+	int fd = vm->cpu[0].fd;
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
-	if (ioctl(vm->vcpu_fd, KVM_GET_SREGS, &sregs))
+	if (ioctl(fd, KVM_GET_SREGS, &sregs))
 		return diag_set(d, "%s: KVM_GET_SREGS failed: %s", vm->device,
 				strerror(errno));
-	boot_cpu(plan, &sregs, &regs);
-	if (ioctl(vm->vcpu_fd, KVM_SET_SREGS, &sregs))
+	boot_cpu(plan, apic, &sregs, &regs);
+	if (ioctl(fd, KVM_SET_SREGS, &sregs))
 		return diag_set(d, "%s: KVM_SET_SREGS refused the entry state of the %d-bit boot protocol: %s; see the kernel log",
 				vm->device, plan->long_mode ? 64 : 32,
 				strerror(errno));
-	if (ioctl(vm->vcpu_fd, KVM_SET_REGS, &regs))
+	if (ioctl(fd, KVM_SET_REGS, &regs))
 		return diag_set(d, "%s: KVM_SET_REGS failed: %s", vm->device,
 				strerror(errno));
-	set_firmware_msrs(vm);
+	for (i = 0; i < vm->cpus; i++)
+		set_firmware_msrs(&vm->cpu[i]);
 	return 0;
 }
 
@@ -316,12 +346,14 @@ int vm_set_signal_mask(struct vm *vm, const void *mask, struct diag *d)
 	/* The kernel's signal set is 8 bytes, whatever the C library's is. */
 	const struct kvm_signal_mask head = { .len = 8 };
 	uint8_t arg[sizeof(head) + 8];
+	unsigned int i;
 
 	memcpy(arg, &head, sizeof(head));
 	memcpy(arg + sizeof(head), mask, 8);
-	if (ioctl(vm->vcpu_fd, KVM_SET_SIGNAL_MASK, arg))
-		return diag_set(d, "%s: KVM_SET_SIGNAL_MASK failed: %s",
-				vm->device, strerror(errno));
+	for (i = 0; i < vm->cpus; i++)
+		if (ioctl(vm->cpu[i].fd, KVM_SET_SIGNAL_MASK, arg))
+			return diag_set(d, "%s: KVM_SET_SIGNAL_MASK failed: %s",
+					vm->device, strerror(errno));
 	return 0;
 }
 
@@ -369,7 +401,8 @@ static void print_stats_of(int fd, char *where, const char *device)
 
 void vm_print_stats(const struct vm *vm)
 {
-	char of_vm[] = "vm", of_vcpu[] = "vcpu";
+	char of_vm[] = "vm", of_vcpu[16];
+	unsigned int i;
 
 	if (vm_check_extension(vm, KVM_CAP_BINARY_STATS_FD) <= 0) {
 		say("%s has no KVM_CAP_BINARY_STATS_FD: counts of this launcher only",
@@ -377,7 +410,11 @@ void vm_print_stats(const struct vm *vm)
 		return;
 	}
 	print_stats_of(vm->vm_fd, of_vm, vm->device);
-	print_stats_of(vm->vcpu_fd, of_vcpu, vm->device);
+	for (i = 0; i < vm->cpus; i++) {
+		/* The first, often the only one, has no number. */
+		snprintf(of_vcpu, sizeof(of_vcpu), i ? "vcpu%u" : "vcpu", i);
+		print_stats_of(vm->cpu[i].fd, of_vcpu, vm->device);
+	}
 }
 
 static void dump_segment(const char *name, const struct kvm_segment *s)
@@ -388,14 +425,14 @@ static void dump_segment(const char *name, const struct kvm_segment *s)
 		s->unusable);
 }
 
-static void dump_code(const struct vm *vm, uint64_t gla)
+static void dump_code(const struct vm *vm, const struct vcpu *cpu, uint64_t gla)
 {
 	struct kvm_translation tr = { .linear_address = gla };
 	char text[3 * 16 + 1] = "";
 	unsigned int i;
 	uint64_t gpa;
 
-	if (ioctl(vm->vcpu_fd, KVM_TRANSLATE, &tr) || !tr.valid) {
+	if (ioctl(cpu->fd, KVM_TRANSLATE, &tr) || !tr.valid) {
 		say_raw("code at %016llx: not readable",
 			(unsigned long long)gla);
 		return;
@@ -406,13 +443,13 @@ static void dump_code(const struct vm *vm, uint64_t gla)
 	say_raw("code at %016llx:%s", (unsigned long long)gla, text);
 }
 
-void vm_dump(const struct vm *vm)
+void vm_dump(const struct vm *vm, const struct vcpu *cpu)
 {
 	struct kvm_sregs s;
 	struct kvm_regs r;
 
-	if (ioctl(vm->vcpu_fd, KVM_GET_REGS, &r) ||
-	    ioctl(vm->vcpu_fd, KVM_GET_SREGS, &s)) {
+	if (ioctl(cpu->fd, KVM_GET_REGS, &r) ||
+	    ioctl(cpu->fd, KVM_GET_SREGS, &s)) {
 		say("%s: the registers cannot be read: %s", vm->device,
 		    strerror(errno));
 		return;
@@ -441,6 +478,6 @@ void vm_dump(const struct vm *vm)
 	dump_segment("ldt", &s.ldt);
 	say_raw("gdt  base %016llx limit %04x", Q(s.gdt.base), s.gdt.limit);
 	say_raw("idt  base %016llx limit %04x", Q(s.idt.base), s.idt.limit);
-	dump_code(vm, s.cs.base + r.rip);
+	dump_code(vm, cpu, s.cs.base + r.rip);
 #undef Q
 }

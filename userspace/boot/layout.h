@@ -11,6 +11,7 @@
  *   0x000a0000  hole: VGA memory, nothing there
  *   0x000c0000  RAM behind the BIOS area (reserved, reads zero).  Kernels
  *               scan it for tables; backed by RAM that costs no exits.
+ *   0x000f0000  ACPI tables, where there are local APICs
  *   0x00100000  RAM; the kernel at its preferred address, the initrd at the
  *               top
  *   0xc0000000  hole for devices, when there is more RAM than 3 GiB

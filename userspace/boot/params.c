@@ -118,8 +118,8 @@ static struct kvm_segment flat(uint16_t selector, uint8_t type)
 	};
 }
 
-void boot_cpu(const struct boot_plan *plan, struct kvm_sregs *sregs,
-	      struct kvm_regs *regs)
+void boot_cpu(const struct boot_plan *plan, bool apic,
+	      struct kvm_sregs *sregs, struct kvm_regs *regs)
 {
 	struct kvm_segment data = flat(BOOT_DS, 0x3);
 
@@ -150,7 +150,8 @@ void boot_cpu(const struct boot_plan *plan, struct kvm_sregs *sregs,
 		sregs->efer = EFER_LME | EFER_LMA;
 	}
 	/* No local APIC: the base register's enable bit decides CPUID.APIC. */
-	sregs->apic_base = 0;
+	if (!apic)
+		sregs->apic_base = 0;
 
 	memset(regs, 0, sizeof(*regs));
 	regs->rip = plan->entry;

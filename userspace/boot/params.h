@@ -23,8 +23,11 @@ void boot_write(uint8_t *low, const struct mem_split *mem,
 		const struct bzimage *k, const struct boot_plan *plan,
 		const char *cmdline);
 
-/* Sets what the protocol prescribes; the rest of @sregs stays as it was. */
-void boot_cpu(const struct boot_plan *plan, struct kvm_sregs *sregs,
-	      struct kvm_regs *regs);
+/*
+ * Sets what the protocol prescribes; the rest of @sregs stays as it was, and
+ * with it the local APIC if there is one.
+ */
+void boot_cpu(const struct boot_plan *plan, bool apic,
+	      struct kvm_sregs *sregs, struct kvm_regs *regs);
 
 #endif

@@ -553,6 +553,12 @@ bool virtio_pci_add(struct virtio_pci *vp, struct virtio_dev *dev,
 
 void virtio_pci_destroy(struct virtio_pci *vp)
 {
-	if (vp->dev)
-		pthread_mutex_destroy(&vp->irq_lock);
+	unsigned int i;
+
+	if (!vp->dev)
+		return;
+	for (i = 0; i < VIRTIO_VECTORS; i++)
+		if (vp->message[i].fd >= 0)
+			close(vp->message[i].fd);
+	pthread_mutex_destroy(&vp->irq_lock);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The CPUID filter: what a machine with one CPU and no local APIC shows.
+ * The CPUID filter: what machines with and without local APICs show.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +33,7 @@ static void no_apic(void)
 {
 	struct kvm_cpuid2 *c = all_ones(leaves, 8);
 
-	cpuid_filter(c, false);
+	cpuid_filter(c, &(struct cpuid_choice){ .tsc_deadline = true });
 	CHECK_EQ(c->nent, 8);
 	CHECK_EQ(c->entries[0].eax, 0xffffffff);
 	CHECK_EQ(c->entries[1].edx & 1u << 9, 0);	/* APIC */
@@ -55,12 +55,34 @@ static void no_apic(void)
 	free(c);
 }
 
+static void apic(void)
+{
+	struct kvm_cpuid2 *c = all_ones(leaves, 8);
+
+	c->entries[1].ecx &= ~(1u << 24);
+	cpuid_filter(c, &(struct cpuid_choice){ .apic = true, .tsc_deadline = true,
+						.apic_id = 5 });
+	CHECK_EQ(c->entries[1].edx >> 9 & 1, 1);
+	CHECK_EQ(c->entries[1].ecx >> 21 & 1, 1);
+	CHECK_EQ(c->entries[1].ecx >> 24 & 1, 1);
+	CHECK_EQ(c->entries[1].ebx, 0x0501ffff);
+	CHECK_EQ(c->entries[1].edx & 1u << 28, 0);
+	CHECK_EQ(c->entries[3].edx, 5);
+	CHECK_EQ(c->entries[5].eax, 0xffffffff);
+	CHECK_EQ(c->entries[6].edx >> 9 & 1, 1);
+	free(c);
+	c = all_ones(leaves, 8);
+	cpuid_filter(c, &(struct cpuid_choice){ .apic = true });
+	CHECK_EQ(c->entries[1].ecx & 1u << 24, 0);
+	free(c);
+}
+
 static void no_pv(void)
 {
 	struct kvm_cpuid2 *c = all_ones(leaves, 8);
 	unsigned int i;
 
-	cpuid_filter(c, true);
+	cpuid_filter(c, &(struct cpuid_choice){ .no_pv = true });
 	CHECK_EQ(c->nent, 6);
 	for (i = 0; i < c->nent; i++)
 		CHECK(c->entries[i].function >> 28 != 4);
@@ -83,6 +105,7 @@ static void long_mode(void)
 
 static const struct test tests[] = {
 	{ "cpuid_no_apic", no_apic },
+	{ "cpuid_apic", apic },
 	{ "cpuid_no_pv", no_pv },
 	{ "cpuid_long_mode", long_mode },
 };

@@ -195,7 +195,9 @@ static void entry_state(void)
 	struct kvm_regs r;
 
 	memset(&s, 0x55, sizeof(s));
-	boot_cpu(&p, &s, &r);
+	boot_cpu(&p, true, &s, &r);
+	CHECK_EQ(s.apic_base, 0x5555555555555555);
+	boot_cpu(&p, false, &s, &r);
 	CHECK_EQ(r.rip, 0x1000200);
 	CHECK_EQ(r.rsi, BOOT_PARAMS);
 	CHECK_EQ(r.rflags, 2);
@@ -208,7 +210,7 @@ static void entry_state(void)
 	CHECK_EQ(s.apic_base, 0);
 	p.long_mode = false;
 	p.entry = p.load;
-	boot_cpu(&p, &s, &r);
+	boot_cpu(&p, false, &s, &r);
 	CHECK_EQ(r.rip, 0x1000000);
 	CHECK(!r.rbp && !r.rdi && !r.rbx);	/* boot.rst: must be zero */
 	CHECK(!s.cs.l && s.cs.db);

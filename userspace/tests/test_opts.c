@@ -115,6 +115,8 @@ static void run_defaults(void)
 	CHECK(!o.mode);
 	CHECK_EQ(o.mem, 256ull << 20);
 	CHECK_EQ(o.timeout, 0);
+	CHECK_EQ(o.cpus, 1);
+	CHECK_EQ(o.irqchip, IRQCHIP_AUTO);
 	CHECK_EQ(o.boot, BOOT_AUTO);
 	CHECK(!o.stats && !o.no_pv && !o.verbose && !o.help);
 }
@@ -141,6 +143,8 @@ static void run_everything(void)
 	CHECK(!o.best);
 	CHECK(!RUN(&o, "--kernel", "k", "--device", "/dev/ringvm"));
 	CHECK(!o.best);
+	CHECK(!RUN(&o, "--kernel", "k", "--cpus=64", "--irqchip=kernel"));
+	CHECK(o.cpus == 64 && o.irqchip == IRQCHIP_KERNEL);
 	CHECK(!RUN(&o, "--kernel", "k", "--append", ""));
 	CHECK(o.best);
 	CHECK(!strcmp(o.append, ""));
@@ -189,6 +193,12 @@ static void run_refused(void)
 	      says("exclude"));
 	CHECK(RUN(&o, "--kernel", "k", "--device", "") && says("empty"));
 	CHECK(RUN(&o, "--kernel", "k", "--initrd", "") && says("empty"));
+	CHECK(RUN(&o, "--kernel", "k", "--cpus", "0") && says("1 to 64"));
+	CHECK(RUN(&o, "--kernel", "k", "--cpus", "65") && says("1 to 64"));
+	CHECK(RUN(&o, "--kernel", "k", "--cpus", "2x") && says("1 to 64"));
+	CHECK(RUN(&o, "--kernel", "k", "--cpus", "-1") && says("1 to 64"));
+	CHECK(RUN(&o, "--kernel", "k", "--irqchip", "pic") && says("kernel or user"));
+	CHECK(RUN(&o, "--kernel", "k", "--irqchip", "user", "--cpus", "2") && says("one CPU only"));
 	CHECK(RUN(&o, "--kernel", "k", "--disk", "") && says("--disk is empty"));
 	CHECK(RUN(&o, "--kernel", "k", "--disk", ",ro") && says("--disk is empty"));
 	CHECK(RUN(&o, "--kernel", "k", "--boot", "16") && says("32 or 64"));

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * Interrupt controllers in the kernel, seen from the launcher: lines, and
+ * messages (MSI) by irqfd where the node has that.
+ */
+#ifndef RINGVM_CHIPS_H
+#define RINGVM_CHIPS_H
+
+#include <pthread.h>
+
+#include "devices/irq.h"
+#include "opts.h"
+#include "vm.h"
+
+#define CHIPS_ROUTES	(40u + 4u * (MAX_DISKS + 4u))
+#define FIRST_MSI	24u		/* GSIs behind the I/O APIC's pins */
+
+struct chips {
+	const struct vm *vm;
+	bool routing;		/* KVM_SET_GSI_ROUTING */
+	bool irqfd;
+	bool messages;		/* irqfd or KVM_SIGNAL_MSI */
+	struct irq_sink line;
+	struct msi_sink msi;
+
+	pthread_mutex_t lock;	/* guards the routes; taken last */
+	struct kvm_irq_routing *table;
+	unsigned int next_gsi;
+};
+
+/*
+ * What "--irqchip" comes to on @vm, which has no VM yet: kernel or user.  Says
+ * so if it is not what a user would expect.  0, or -1 and @d.
+ */
+int chips_choose(const struct vm *vm, const struct run_opts *o,
+		 enum irqchip_choice *choice, struct diag *d);
+
+/* Makes the chips; after the memory, before the first vCPU. */
+int chips_create(struct chips *c, const struct vm *vm, struct diag *d);
+/* Fine on chips that were not made. */
+void chips_destroy(struct chips *c);
+
+#endif
