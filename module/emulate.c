@@ -559,10 +559,17 @@ static bool rvm_op_commit(struct rvm_insn *insn)
 	rp->n = 0;
 	rp->pos = 0;
 	rp->pio_done = false;
+	if (insn->news && unlikely(READ_ONCE(*insn->news) != insn->news_seen))
+		rvm_shadow_news(v);
 	if (!v->vm->shadow || insn->cache || v->vm->stats.shadow_zapped == v->shadow.zapped)
 		return false;
 	v->stats.rep_left++;
 	return true;
+}
+
+static void rvm_op_news(struct rvm_insn *insn)
+{
+	rvm_shadow_news(insn_vcpu(insn));
 }
 
 static const struct rvm_insn_ops rvm_insn_kernel_ops = {
@@ -590,6 +597,7 @@ static const struct rvm_insn_ops rvm_insn_kernel_ops = {
 	.fpu		= rvm_op_fpu,
 	.hypercall	= rvm_op_hypercall,
 	.commit		= rvm_op_commit,
+	.news		= rvm_op_news,
 };
 
 /* Extensions by the CPUID bit that shows them: leaf, register, bit. */
@@ -696,6 +704,8 @@ void rvm_insn_init(struct rvm_vcpu *v)
 	insn->ops = &rvm_insn_kernel_ops;
 	insn->priv = v;
 	insn->xcomp = rvm_xcomp;
+	if (v->vm->shadow && v->vm->mode->slice)
+		insn->news = rvm_shadow_news_count(v->vm);
 }
 
 /* ---- one instruction --------------------------------------------------------- */

@@ -515,10 +515,8 @@ int rvm_gpa_host(struct rvm_vm *vm, u64 gpa, bool write, unsigned long *hva)
 
 	if (!s || (write && (s->dirty || rvm_gfn_tracked(vm, gpa >> PAGE_SHIFT))))
 		return -ENXIO;
-	/* With shadow paging any page may come to be watched while another vCPU is
-	 * being interpreted, and that one would not notice in time. */
-	if (write && vm->shadow && READ_ONCE(vm->nr_vcpus) > 1)
-		return -ENXIO;
+	/* With shadow paging any page may come to be watched afterwards, by another vCPU's
+	 * fault: rvm_shadow_news(). */
 	*hva = rvm_slot_hva(s, gpa >> PAGE_SHIFT);
 	return 0;
 }

@@ -172,6 +172,7 @@ enum rvm_req {
 enum rvm_where {
 	RVM_OUTSIDE_GUEST,
 	RVM_IN_GUEST,
+	RVM_IN_SLICE,			/* between rvm_slice_begin() and _end() */
 };
 
 /*
@@ -399,6 +400,7 @@ void rvm_request_all(struct rvm_vm *vm, enum rvm_req req);	/* and wait until non
 void rvm_kick(struct rvm_vcpu *v);
 void rvm_wake(struct rvm_vcpu *v);	/* RVM_REQ_EVENT: look, and wake up for it */
 void rvm_nmi(struct rvm_vcpu *v);	/* an NMI comes; as rvm_wake() */
+void rvm_reach_slices(struct rvm_vm *vm);
 int rvm_slice_begin(struct rvm_vcpu *v);	/* around all that uses software translations */
 void rvm_slice_end(struct rvm_vcpu *v, int idx);
 

@@ -24,6 +24,19 @@
  * guest": the wait ends at once.  Its slices are readers of vm->srcu and serve
  * RVM_REQ_TLB_FLUSH after they have become that, so who must know that an old
  * translation is out of use waits for a grace period after the request.
+ *
+ * Where slices and shadow paging meet nobody can wait so long, for a slice may wait
+ * for mmu_lock.  What a slice writes through translations that it had before a page
+ * came to be watched, it tells itself as soon as it learns of it (rvm_shadow_news()):
+ *
+ *     who begins to watch                 vCPU in a slice
+ *     frame watched, news + 1             writes
+ *     smp_mb                              (nothing but the order of x86)
+ *     where is RVM_IN_SLICE: IPI, wait    reads news: more than it has seen -> tells
+ *     read the page
+ *
+ * The IPI orders the write before the read of the page, or the look at the news after
+ * their change.  A slice looks between instructions, and before it ends.
  */
 #include "ringvm.h"
 #include "mode.h"
@@ -118,6 +131,30 @@ void rvm_nmi(struct rvm_vcpu *v)
 	rvm_wake(v);
 }
 
+/**
+ * rvm_reach_slices - let slices under way learn what has changed
+ * @vm: the VM
+ *
+ * When it returns, what they wrote without having learned of it can be read.  Preemptible
+ * or not, but interrupts on.
+ */
+void rvm_reach_slices(struct rvm_vm *vm)
+{
+	struct rvm_vcpu *v;
+	unsigned long i;
+	int cpu;
+
+	smp_mb();	/* the change before the look; pairs with rvm_slice_begin(), __rvm_load() */
+	rvm_for_each_vcpu(vm, i, v) {
+		if (READ_ONCE(v->where) != RVM_IN_SLICE)
+			continue;
+		/* Where it has gone away from, it has gone through the scheduler. */
+		cpu = READ_ONCE(v->last_cpu);
+		if (cpu >= 0 && cpu_online(cpu))
+			smp_call_function_single(cpu, rvm_ack_ipi, NULL, 1);
+	}
+}
+
 /* 1: go on; 0: to userspace. */
 static int rvm_serve_requests(struct rvm_vcpu *v)
 {
@@ -156,12 +193,21 @@ int rvm_slice_begin(struct rvm_vcpu *v)
 		v->stats.tlb_flush++;
 		v->vm->mode->flush_tlb(v);
 	}
+	if (v->vm->shadow) {
+		WRITE_ONCE(v->where, RVM_IN_SLICE);
+		smp_mb();	/* pairs with the one in rvm_reach_slices() */
+		rvm_shadow_no_news(v);
+	}
 	return idx;
 }
 
 void rvm_slice_end(struct rvm_vcpu *v, int idx)
 	__releases(&v->vm->srcu)
 {
+	if (v->vm->shadow) {
+		rvm_shadow_news(v);
+		smp_store_release(&v->where, RVM_OUTSIDE_GUEST);
+	}
 	srcu_read_unlock(&v->vm->srcu, idx);
 }
 
@@ -175,6 +221,7 @@ static void __rvm_load(struct rvm_vcpu *v, int cpu)
 		if (v->last_cpu >= 0)
 			v->stats.migrations++;
 		WRITE_ONCE(v->last_cpu, cpu);
+		smp_mb();	/* before any look at news; pairs with the one in rvm_reach_slices() */
 		if (v->clock_msr)
 			set_bit(RVM_REQ_CLOCK, &v->requests);
 	}

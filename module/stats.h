@@ -20,7 +20,8 @@
 	X(npf_fixed) X(npf_mmio)					\
 	X(exit_pf) X(shadow_fixed) X(shadow_guest) X(shadow_emulate)	\
 	X(shadow_mmio) X(shadow_slow) X(shadow_prefetched)		\
-	X(emulated) X(emulated_unhandled) X(rep_left) X(internal_error)	\
+	X(emulated) X(emulated_unhandled) X(rep_left) X(slice_news)	\
+	X(internal_error)						\
 	X(inject_exception) X(inject_irq) X(inject_nmi)			\
 	X(native) X(fast) X(met_in) X(met_back) X(met_out)		\
 	X(soft_event) X(soft_trap) X(soft_real) X(soft_long) X(soft_v86)\

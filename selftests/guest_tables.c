@@ -629,6 +629,72 @@ static void changed_while_walked(void)
 	meddled(0x93000, 0x94000 | 7, 0x90000 | 7);
 }
 
+/* ---- a table that comes to be watched while another vCPU writes to it -------------------- */
+
+#define ASKED	"0xb000"	/* round: the one asks, the other answers */
+#define ANSWERED "0xb004"
+#define OVER	"0xb008"
+#define HANDED	200u
+/* After a trap ring1 goes on interpreting for less than that. */
+#define A_WHILE	".rept 64\n lea 1(%ecx), %ecx\n .endr\n"
+
+/*
+ * ESI: the entry; EBX: an address that it maps.  Shadow paging lets a table be written to
+ * until the TLB is flushed, and watches it from then on: so each round it is watched anew.
+ * The other's answer, in memory, comes after its change of the entry.
+ */
+GUEST(asks, 32,
+      "1: " A_WHILE "inc %ebp\n mov (%esi), %eax\n mov %eax, (%esi)\n"
+      "mov %cr3, %eax\n mov %eax, %cr3\n" A_WHILE "mov (%ebx), %eax\n mov %ebp, " ASKED "\n"
+      "2: pause\n cmp %ebp, " ANSWERED "\n jne 2b\n"
+      "invlpg (%ebx)\n" A_WHILE "mov (%ebx), %eax\n mov %ebp, %edx\n and $1, %edx\n"
+      "cmp %edx, %eax\n jne 3f\n cmp %edi, %ebp\n jne 1b\n"
+      "3: movl $1, " OVER "\n hlt\n");
+/* Writes to another entry of the table all the time, none that is ever present. */
+GUEST(answers, 32,
+      "1: addl $2, 0x800(%ebx)\n cmpl $0, " OVER "\n jne 3f\n"
+      "mov " ASKED ", %ebp\n cmp " ANSWERED ", %ebp\n je 1b\n"
+      "mov %ebp, %eax\n and $1, %eax\n shl $12, %eax\n add %ecx, %eax\n mov %eax, (%esi)\n"
+      "mov %ebp, " ANSWERED "\n jmp 1b\n"
+      "3: hlt\n");
+
+static void handed_over(void)
+{
+	struct vcpu *v = guest_start(MODE_PG32, asks), *w = vcpu_new(v->vm, 1, MODE_PG32);
+	const uint32_t table = 0x90000, entry = table + 5 * 4;
+	pthread_t t[2];
+
+	marks(v->vm);
+	guest_load(v->vm, 0xa000, answers);
+	g32(v->vm, entry) = MARKED | 7;
+	g32(v->vm, G_PD32 + (FAR_PG >> 22) * 4) = table | 7;
+	v->sregs.cr0 |= CR0_WP;
+	set_sregs(v);
+	v->regs.rsi = entry;
+	v->regs.rbx = FAR_PG + 5 * PG;
+	v->regs.rdi = HANDED;
+	set_regs(v);
+	/* ring1 interprets it */
+	w->sregs.cr0 &= ~(uint64_t)CR0_WP;
+	set_sregs(w);
+	w->regs.rip = 0xa000;
+	w->regs.rsi = entry;
+	w->regs.rbx = table;
+	w->regs.rcx = MARKED | 7;
+	set_regs(w);
+	ASSERT(!pthread_create(&t[0], NULL, run_thread, v));
+	ASSERT(!pthread_create(&t[1], NULL, run_thread, w));
+	pthread_join(t[0], NULL);
+	pthread_join(t[1], NULL);
+	get_regs(v);
+	EXPECT_EQ(v->regs.rbp, HANDED);
+	EXPECT_EQ(v->regs.rax, HANDED & 1);
+	if (dev_is_ring1())
+		ktap_diag("%llu times a slice had written without knowing",
+			  (unsigned long long)stat_value(w->fd, "slice_news"));
+	vm_free_all();
+}
+
 /* ---- tables in read-only memory, and in none ------------------------------------------ */
 
 #define ROM	0x2000000u
@@ -745,6 +811,7 @@ int main(void)
 		{ "random_tables", random_tables }, { "self_mapped", self_mapped },
 		{ "new_place", new_place }, { "cleared", cleared }, { "freed_root", freed_root },
 		{ "all_one", all_one }, { "changed_while_walked", changed_while_walked },
+		{ "handed_over", handed_over },
 		{ "tables_in_rom", tables_in_rom }, { "tables_nowhere", tables_nowhere },
 		{ "many_tables", many_tables },
 	};

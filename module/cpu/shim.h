@@ -31,6 +31,7 @@ typedef int64_t s64;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 #define fallthrough	__attribute__((__fallthrough__))
+#define READ_ONCE(x)	(*(const volatile __typeof__(x) *)&(x))
 #define BUILD_BUG_ON(c)	_Static_assert(!(c), #c)
 #define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
 #ifndef __always_inline

@@ -178,6 +178,11 @@ struct rvm_insn_ops {
 	 * rvm_cpu already holds what the accesses so far have done.  True: they had
 	 * better wait; the step ends as where its slice does. */
 	bool (*commit)(struct rvm_insn *insn);
+
+	/* *insn->news has changed: some page may be written through map() no longer, and what
+	 * was written to it since is to be told.  The callee sets insn->news_seen, and calls
+	 * rvm_insn_flush().  Between instructions; needed if there are any news. */
+	void (*news)(struct rvm_insn *insn);
 };
 
 /*
@@ -254,6 +259,9 @@ struct rvm_insn_counts {
  * @watch_data: every access of an instruction shall reach the callbacks: the owner
  *   looks for data breakpoints
  * @iret: set by IRET, cleared by the owner: NMIs are no longer blocked
+ * @news, @news_seen: the owner's, or NULL: a count that others raise, looked at before each
+ *   row of instructions, and up to where it has been dealt with; the owner looks once more
+ *   before the translations are out of use
  * @budget, @left: of the run under way: see rvm_insn_stop()
  * @tf_after: set by SYSCALL and SYSRET that find or leave RFLAGS.TF set, cleared by
  *   the owner: whether a single-step trap follows is for TF to say as it is after the
@@ -285,6 +293,8 @@ struct rvm_insn {
 	bool tf_after;
 	u32 hide;
 	enum rvm_insn_watch watch;
+	const u64 *news;
+	u64 news_seen;
 	u32 budget;
 	s32 left;
 	u64 hide_unit;

@@ -321,6 +321,8 @@ static int loop(struct rvm_insn *insn)
 	int rc;
 
 	while (likely(insn->left > 0)) {
+		if (unlikely(READ_ONCE(*insn->news) != insn->news_seen))
+			insn->ops->news(insn);
 		rip = cpu->rip;
 		off = rip - hot->win_rip;
 		row = place(hot, off);

@@ -29,7 +29,11 @@ static void forget_decoded(struct rvm_insn_cache *c)
 
 void rvm_insn_cache_init(struct rvm_insn *insn, void *mem, u32 rows)
 {
+	static const u64 none;
+
 	insn->cache = mem;
+	if (!insn->news)
+		insn->news = &none;
 	memset(mem, 0, rvm_insn_cache_size(rows));
 	insn->cache->gen = 1;
 	insn->cache->rows = rows;

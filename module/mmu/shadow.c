@@ -85,6 +85,7 @@ void shadow_free_list(struct list_head *dead)
 }
 
 static void shadow_zap_page(struct rvm_vm *vm, struct rvm_spage *sp, struct list_head *dead);
+static bool shadow_drop_bytes(struct rvm_vm *vm, struct rvm_spage *sp, u32 offset, u32 len);
 
 /* No vCPU is left and the notifier is gone. */
 void rvm_shadow_destroy(struct rvm_vm *vm)
@@ -223,6 +224,85 @@ static bool shadow_track_add(struct rvm_shadow *sh, u64 gfn, long add)
 	return !xa_is_err(xa_store(&sh->track, gfn, xa_mk_value(n), GFP_NOWAIT | __GFP_NOWARN));
 }
 
+/* ---- news for slices: run.c tells why ---- */
+
+/* The frame has come to be watched.  mmu_lock held. */
+static void shadow_spread_news(struct rvm_vm *vm, u64 gfn)
+{
+	struct rvm_shadow *sh = vm->shadow;
+
+	sh->recent[sh->news % SHADOW_RECENT] = gfn;
+	WRITE_ONCE(sh->news, sh->news + 1);
+	rvm_reach_slices(vm);
+}
+
+/* What struct rvm_insn looks at */
+const u64 *rvm_shadow_news_count(const struct rvm_vm *vm)
+{
+	return &vm->shadow->news;
+}
+
+/* A slice begins: it has written nothing, and has no translations from before. */
+void rvm_shadow_no_news(struct rvm_vcpu *v)
+{
+	u64 news = READ_ONCE(v->vm->shadow->news);
+
+	if (v->insn.news_seen == news)
+		return;
+	v->insn.news_seen = news;
+	rvm_insn_flush(&v->insn);
+}
+
+/* It may have been written to, anywhere. */
+static void shadow_rewritten(struct rvm_vm *vm, u64 gfn)
+{
+	struct rvm_shadow *sh = vm->shadow;
+	struct rvm_spage *sp;
+
+	write_lock(&vm->mmu_lock);
+	hlist_for_each_entry(sp, shadow_bucket(sh, gfn), hash)
+		if (sp->gfn == gfn && !sp->role.direct)
+			sh->flush_owed |= shadow_drop_bytes(vm, sp, 0, PAGE_SIZE);
+	write_unlock(&vm->mmu_lock);
+	if (vm->track_written)
+		vm->track_written(vm, gfn << PAGE_SHIFT, PAGE_SIZE);
+}
+
+/**
+ * rvm_shadow_news - in a slice: frames may have come to be watched
+ * @v: the vCPU, in its own thread; no lock held
+ *
+ * The slice may have written to one of them before it could know.  Which, is not known
+ * either, so all that was read there since goes.  It is watched now, so that the next
+ * time there are no news of it.
+ */
+void rvm_shadow_news(struct rvm_vcpu *v)
+{
+	struct rvm_shadow *sh = v->vm->shadow;
+	u64 seen = v->insn.news_seen, news, recent[SHADOW_RECENT], n;
+	unsigned long gfn = 0;
+
+	if (likely(READ_ONCE(sh->news) == seen))
+		return;
+	read_lock(&v->vm->mmu_lock);
+	news = sh->news;
+	memcpy(recent, sh->recent, sizeof(recent));
+	read_unlock(&v->vm->mmu_lock);
+
+	v->insn.news_seen = news;
+	rvm_insn_flush(&v->insn);
+	v->stats.slice_news++;
+	if (news - seen <= SHADOW_RECENT) {
+		for (n = seen; n != news; n++)
+			shadow_rewritten(v->vm, recent[n % SHADOW_RECENT]);
+		return;
+	}
+	for (; xa_find(&sh->track, &gfn, ULONG_MAX, XA_PRESENT); gfn++) {
+		shadow_rewritten(v->vm, gfn);
+		cond_resched();
+	}
+}
+
 /*
  * One more who wants to know.  mmu_lock held; *flush is set where a CPU may still
  * be able to write unseen.  False: no memory.
@@ -233,9 +313,12 @@ static bool shadow_track(struct rvm_vm *vm, u64 gfn, bool *flush)
 
 	if (!shadow_track_add(vm->shadow, gfn, 1))
 		return false;
-	/* Also what was dropped while a TLB still holds it; and the interpreter's. */
-	if (first)
-		*flush |= rmap_wrprotect(vm, gfn) | vm->shadow->flush_owed | !!vm->mode->slice;
+	if (!first)
+		return true;
+	/* Also what was dropped while a TLB still holds it. */
+	*flush |= rmap_wrprotect(vm, gfn) | vm->shadow->flush_owed;
+	if (vm->mode->slice)
+		shadow_spread_news(vm, gfn);
 	return true;
 }
 

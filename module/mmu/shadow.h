@@ -42,6 +42,8 @@
 
 /* Tables that may be unsynced at a time: each costs a look at all of it at a flush. */
 #define SHADOW_UNSYNC_MAX	64
+/* Frames that slices find one by one, when they have come to be watched */
+#define SHADOW_RECENT		32
 /* Links looked at for whether one of them is below another table */
 #define SHADOW_UNSYNC_SEARCH	128
 
@@ -109,6 +111,7 @@ struct rvm_spage {
  * @track: by gfn: how many want to know of writes (the low half of the value), how
  *   many unsynced tables there are (the high half); read without the lock too
  * @unsync, @nr_unsync: unsynced pages
+ * @news: how often a frame came to be watched; @recent: the last of these frames
  * @copy: a guest table as it is looked at
  * @flush_owed: translations went away that a TLB may still hold
  */
@@ -121,6 +124,7 @@ struct rvm_shadow {
 	struct xarray track;
 	struct list_head unsync;
 	u32 nr_unsync;
+	u64 news, recent[SHADOW_RECENT];
 	void *copy;
 	bool flush_owed;
 };

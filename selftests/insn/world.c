@@ -97,11 +97,12 @@ static void to_log(struct world *w, u32 kind, u64 gla, const void *data, u32 len
 	w->log_pos++;
 }
 
-static void op_commit(struct rvm_insn *insn)
+static bool op_commit(struct rvm_insn *insn)
 {
 	struct world *w = world_of(insn);
 
 	w->log_n = w->log_pos = 0;
+	return false;
 }
 
 /*
