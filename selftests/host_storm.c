@@ -6,7 +6,8 @@
  * COUNT: of each kind, divided among the kinds of guests; default 2000.
  *
  * host_storm -- COMMAND...: the same while the command runs, to its end.  Exit status: the
- * command's if that is not 0, else 1 if something was lost.
+ * command's if that is not 0, else 1 if something was lost.  RINGVM_STORM_US in the
+ * environment: the shortest time between two, a quarter of the longest; default 100.
  *
  * Out of the storm's sight one would be lost in the world switch: guests that do little
  * but trap make the storm meet it, and ringvm's counters say that it did.
@@ -83,6 +84,7 @@ static const char *const word_name[STORM_NR_WORDS] = {
 
 static int storm = -1;
 static uint64_t total = 2000;
+static uint32_t shortest_us = 100;
 
 /* ---- guests ----------------------------------------------------------------- */
 
@@ -184,7 +186,7 @@ static void start(int kind, int to, int cpus, uint64_t count)
 {
 	struct storm_run run = {
 		.kind = kind, .to = to, .from = kind == STORM_TIMER ? to : (to + 1) % cpus,
-		.min_ns = 100000, .max_ns = 400000, .count = count,
+		.min_ns = shortest_us * 1000, .max_ns = shortest_us * 4000, .count = count,
 	};
 
 	ASSERT_OK(ioctl(storm, STORM_START, &run));
@@ -338,6 +340,12 @@ int main(int argc, char **argv)
 		command = argv + 2;
 	else if (argc > 1)
 		total = strtoull(argv[1], NULL, 0);
+	if (getenv("RINGVM_STORM_US"))
+		shortest_us = strtoul(getenv("RINGVM_STORM_US"), NULL, 0);
+	if (!shortest_us || shortest_us > 1000000) {
+		fprintf(stderr, "RINGVM_STORM_US: from 1 to 1000000\n");
+		return 2;
+	}
 	vmtest_init();
 	make_kinds();
 	storm = open("/dev/ringvm-storm", O_RDWR);
