@@ -4,9 +4,9 @@
 
 TEST_GEN_PROGS += abi_close abi_cpuid abi_efault abi_memslot abi_msr abi_regs
 TEST_GEN_PROGS += abi_ringvm abi_run abi_state abi_stats abi_system abi_vm
-TEST_GEN_PROGS += guest_code guest_control guest_debug guest_exceptions guest_exits guest_flags
+TEST_GEN_PROGS += guest_align guest_code guest_control guest_debug guest_exceptions guest_exits guest_flags
 TEST_GEN_PROGS += guest_fpu guest_fpu_mmio
-TEST_GEN_PROGS += guest_irq guest_mmio guest_mmio_edge guest_modes guest_nmi
+TEST_GEN_PROGS += guest_irq guest_mmio guest_mmio_edge guest_modes guest_nmi guest_nt
 TEST_GEN_PROGS += guest_paging guest_pio guest_pio_string guest_tables guest_task guest_tsc
 TEST_GEN_PROGS += mem_dirty_log mem_notifier mem_slots_live
 TEST_GEN_PROGS += client_killed smp_hotplug smp_ldt smp_tables smp_threads module_unload

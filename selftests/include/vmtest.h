@@ -173,6 +173,8 @@ struct vcpu *vcpu_bare(struct vm *vm, unsigned int id);
 /* A vCPU in this mode with tables built, RIP at G_CODE, handlers = HLTs. */
 struct vcpu *vcpu_new(struct vm *vm, unsigned int id, enum guest_mode mode);
 void vcpu_set_mode(struct vcpu *v, enum guest_mode mode);
+/* Ring 3, flat, in that mode: segments and CPL; the caller sets the stack pointer. */
+void vcpu_to_user(struct vcpu *v);
 void vcpu_free(struct vcpu *v);
 void vcpu_cpuid_default(struct vcpu *v);
 /* The same with these bits of leaf 7's EBX: not all that works is offered. */

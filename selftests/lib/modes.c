@@ -170,6 +170,17 @@ void vcpu_set_mode(struct vcpu *v, enum guest_mode m)
 	set_regs(v);
 }
 
+void vcpu_to_user(struct vcpu *v)
+{
+	struct kvm_sregs *s = &v->sregs;
+	struct kvm_segment data = seg_flat(v->mode, SEL_UDATA, false, 3);
+
+	get_sregs(v);
+	s->cs = seg_flat(v->mode, SEL_UCODE, true, 3);
+	s->ds = s->es = s->fs = s->gs = s->ss = data;
+	set_sregs(v);
+}
+
 struct vcpu *vcpu_new(struct vm *vm, unsigned int id, enum guest_mode mode)
 {
 	struct vcpu *v = vcpu_bare(vm, id);

@@ -32,6 +32,7 @@ LEFT_OUT = {
 # What an executor must have counted in the end of an image: that it did as it says.
 COUNTED = {
     "ring1": {"trace32": "native", "trace64": "soft_long"},
+    "ring1-bochs-intel": {"trace32": "native", "trace64": "soft_long"},
 }
 
 
