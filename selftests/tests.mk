@@ -13,6 +13,7 @@ TEST_GEN_PROGS += client_killed smp_hotplug smp_ldt smp_tables smp_threads modul
 TEST_GEN_PROGS += attack_edges attack_midway attack_secrets attack_segments attack_tables attack_traps
 TEST_GEN_PROGS += irq_ioapic irq_lapic irq_pic irq_pit irq_smp
 TEST_GEN_PROGS += fuzz_guest fuzz_ioctl
+TEST_GEN_PROGS += ring1_reasons
 # Built and installed, not run as a test.
 TEST_GEN_PROGS_EXTENDED += bench_guest host_storm host_state host_duties
 TEST_GEN_PROGS_EXTENDED += bench_trap
