@@ -25,7 +25,8 @@ struct world {
 	uint8_t top[PG], low[PG], result[64];
 	uint32_t eax, ecx, edx, ebx, esp, ebp, esi, edi, eip, flags;
 	bool across;		/* an access goes from the one into the other */
-	uint32_t blurred[2];	/* words of 16 bits of which the manual says nothing; 0: none */
+	uint32_t blurred[2];	/* words of 16 bits of which the manual says nothing */
+	unsigned int nr_blurred;
 };
 
 static uint8_t *byte(struct world *w, uint32_t at)
@@ -80,7 +81,7 @@ static uint32_t pop(struct world *w, unsigned int n)
 static void push_sel(struct world *w, uint16_t sel)
 {
 	push(w, 4, sel);
-	w->blurred[w->blurred[0] != 0] = w->esp + 2;
+	w->blurred[w->nr_blurred++] = w->esp + 2;
 }
 
 static unsigned int ring;
@@ -396,7 +397,7 @@ static bool same(const struct world *got, const struct world *want)
 	struct world a = *got, b = *want;
 	unsigned int i, k;
 
-	for (i = 0; i < 2 && b.blurred[i]; i++)
+	for (i = 0; i < b.nr_blurred; i++)
 		for (k = 0; k < 2; k++)
 			*byte(&a, b.blurred[i] + k) = *byte(&b, b.blurred[i] + k) = 0;
 	return !memcmp(a.top, b.top, PG) && !memcmp(a.low, b.low, PG) &&
