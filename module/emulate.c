@@ -17,6 +17,7 @@
 #include "mmu/mmu.h"
 #include "trace.h"
 
+#include <linux/kvm_para.h>
 #include <linux/random.h>
 #include <asm/cpufeature.h>
 
@@ -76,6 +77,15 @@ static int rvm_mmio(struct rvm_insn *insn, u64 gpa, void *data, u32 len, bool wr
 
 	if (rp->delivering)
 		return rvm_unhandled(insn, "event delivery touched device memory");
+	/* Reading a chip in the kernel has no effect, so it need not be in the log, and
+	 * must not be: the run goes on behind it. */
+	if (!write && rvm_irq_mmio(v, gpa, data, len, false)) {
+		trace_rvm_mmio(v, false, gpa, len, data);
+		/* but the client may want to know of it */
+		if (v->lapic && unlikely(v->lapic->tpr_access))
+			rvm_insn_stop(insn);
+		return RVM_INSN_OK;
+	}
 	if (rp->pos < rp->n) {
 		e = &rp->e[rp->pos];
 		if (e->addr == gpa && e->len == len && e->kind == kind) {
@@ -98,12 +108,10 @@ static int rvm_mmio(struct rvm_insn *insn, u64 gpa, void *data, u32 len, bool wr
 	e->addr = gpa;
 	e->len = len;
 	e->kind = kind;
-	if (rvm_irq_mmio(v, gpa, data, len, write)) {
+	if (write && rvm_irq_mmio(v, gpa, data, len, true)) {
 		/* Done, and in the log like any other in case that the instruction has to
 		 * run again.  It may have let an interrupt in. */
-		trace_rvm_mmio(v, write, gpa, len, data);
-		if (!write)
-			memcpy(e->data, data, len);
+		trace_rvm_mmio(v, true, gpa, len, data);
 		rp->n++;
 		rp->pos++;
 		rvm_insn_stop(insn);
@@ -516,8 +524,23 @@ static int rvm_op_wbinvd(struct rvm_insn *insn)
 
 void rvm_hypercall(struct rvm_vcpu *v)
 {
-	/* No hypercall is offered; KVM's convention for that (KVM API, hypercalls). */
-	v->cpu.gpr[RVM_RAX] = -1000;	/* KVM_ENOSYS */
+	u64 nr = v->cpu.gpr[RVM_RAX], who = v->cpu.gpr[RVM_RCX], ret;
+	bool wide;
+
+	rvm_need(v, RVM_G_SEG | RVM_G_CR);
+	wide = rvm_is_64bit(&v->cpu);
+	if (!wide)
+		nr = (u32)nr;
+	if (v->cpu.cpl) {
+		ret = -KVM_EPERM;
+	} else if (nr == KVM_HC_KICK_CPU && v->lapic) {
+		v->stats.pv_kick++;
+		rvm_pv_kick(v->vm->irq, wide ? min_t(u64, who, U32_MAX) : (u32)who);
+		ret = 0;
+	} else {
+		ret = -KVM_ENOSYS;
+	}
+	v->cpu.gpr[RVM_RAX] = wide ? ret : (u32)ret;
 }
 
 static int rvm_op_fpu(struct rvm_insn *insn, struct rvm_fpu_job *job)

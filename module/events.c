@@ -171,6 +171,7 @@ void rvm_take_irq(struct rvm_vcpu *v)
 	ev->irq.nr = vector;
 	ev->irq.soft = false;
 	ev->irq.pending = true;
+	rvm_pv_eoi_offer(v);
 }
 
 /* One in service and one waiting is all that a CPU keeps. */
@@ -184,7 +185,7 @@ void rvm_take_nmis(struct rvm_vcpu *v)
 		atomic_set(&ev->nmi.pending, min(atomic_read(&ev->nmi.pending) + n, limit));
 }
 
-/* An NMI, an interrupt that IF lets in (SDM vol. 2, HLT). */
+/* An NMI, an interrupt that IF lets in (SDM vol. 2, HLT); another vCPU's word for it. */
 bool rvm_wakes_halt(struct rvm_vcpu *v)
 {
 	const struct rvm_events *ev = &v->ev;
@@ -192,6 +193,8 @@ bool rvm_wakes_halt(struct rvm_vcpu *v)
 	if (ev->exception.pending || ev->nmi.injected || ev->irq.injected)
 		return true;
 	if ((atomic_read(&ev->nmi.pending) || atomic_read(&v->nmis)) && !ev->nmi.masked)
+		return true;
+	if (READ_ONCE(v->lapic->unhalted))
 		return true;
 	return (v->cpu.rflags & RVM_FL_IF) && (ev->irq.pending || rvm_lapic_ready(v));
 }

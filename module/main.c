@@ -21,6 +21,7 @@
 #include "ringvm.h"
 #include "mode.h"
 #include "cpu/cpu.h"
+#include "irq/irq.h"
 
 #define CREATE_TRACE_POINTS
 #include "trace.h"
@@ -408,7 +409,7 @@ static long rvm_dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg
 	case KVM_CHECK_EXTENSION:
 		return rvm_check_extension(node->mode, arg);
 	case KVM_GET_VCPU_MMAP_SIZE:
-		return arg ? -EINVAL : RVM_RUN_PAGES * PAGE_SIZE;
+		return arg ? -EINVAL : RVM_MMAP_PAGES * PAGE_SIZE;
 	case KVM_GET_MSR_INDEX_LIST:
 		return rvm_dev_get_msr_list(argp, rvm_msr_list, rvm_nr_msr_list);
 	case KVM_GET_MSR_FEATURE_INDEX_LIST:
@@ -543,6 +544,9 @@ static int __init rvm_init(void)
 	err = rvm_fpu_exec_setup();
 	if (err)
 		return err;
+	err = rvm_irqfd_setup();
+	if (err)
+		goto out_fpu;
 	rvm_fpu_setup();
 	rvm_cpuid_setup();
 	rvm_setup_modes();
@@ -575,6 +579,8 @@ out_syscore:
 out_modes:
 	debugfs_remove(rvm_debugfs);
 	rvm_teardown_modes();
+	rvm_irqfd_teardown();
+out_fpu:
 	rvm_fpu_exec_teardown();
 	return err;
 }
@@ -589,6 +595,7 @@ static void __exit rvm_exit(void)
 	cpuhp_remove_state_nocalls(rvm_hp_state);
 	debugfs_remove(rvm_debugfs);
 	rvm_teardown_modes();
+	rvm_irqfd_teardown();
 	rvm_fpu_exec_teardown();
 }
 

@@ -53,6 +53,8 @@
 #define RVM_MAX_MSRS		256	/* KVM_GET/SET_MSRS accept fewer entries than this */
 #define RVM_RUN_PAGES		2	/* struct kvm_run, then the port I/O data */
 #define RVM_PIO_PAGE		1
+#define RVM_RING_PAGE		KVM_COALESCED_MMIO_PAGE_OFFSET	/* the VM's ring (irq/coalesced.c) */
+#define RVM_MMAP_PAGES		3
 #define RVM_MAX_GPA_BITS	52
 
 #define RVM_SLOT_MEM_MAX_PAGES	((1ul << 31) - 1)
@@ -164,6 +166,7 @@ struct rvm_vm {
 enum rvm_req {
 	RVM_REQ_TLB_FLUSH,		/* drop every guest translation */
 	RVM_REQ_CLOCK,			/* write the clock page anew */
+	RVM_REQ_STEAL,			/* tell the guest how long its thread had to wait */
 	RVM_REQ_EVENT,			/* an interrupt, NMI, INIT or SIPI may have come */
 	RVM_REQ_VM_DEAD,		/* the owner's mm is going away */
 };
@@ -346,6 +349,9 @@ struct rvm_vcpu {
 	u64 tsc_offset;			/* guest TSC = host TSC + offset */
 
 	u64 clock_msr;			/* MSR_KVM_SYSTEM_TIME_NEW */
+	u64 steal_msr;			/* MSR_KVM_STEAL_TIME */
+	u64 steal_seen;			/* of this thread's waiting time, ns */
+	pid_t steal_pid;
 
 	bool sigset_active;		/* KVM_SET_SIGNAL_MASK given */
 	sigset_t sigset;

@@ -165,6 +165,8 @@ static int rvm_serve_requests(struct rvm_vcpu *v)
 	}
 	if (test_and_clear_bit(RVM_REQ_CLOCK, &v->requests))
 		rvm_clock_update(v);
+	if (test_and_clear_bit(RVM_REQ_STEAL, &v->requests))
+		rvm_steal_update(v);
 	if (test_and_clear_bit(RVM_REQ_EVENT, &v->requests))
 		rvm_take_nmis(v);
 	if (test_bit(RVM_REQ_VM_DEAD, &v->requests))
@@ -225,6 +227,8 @@ static void __rvm_load(struct rvm_vcpu *v, int cpu)
 		if (v->clock_msr)
 			set_bit(RVM_REQ_CLOCK, &v->requests);
 	}
+	if (v->steal_msr)
+		set_bit(RVM_REQ_STEAL, &v->requests);
 }
 
 static void rvm_put(struct rvm_vcpu *v)
@@ -359,6 +363,7 @@ static int rvm_enter_once(struct rvm_vcpu *v)
 	}
 	if (v->lapic) {
 		rvm_vapic_read(v);
+		rvm_pv_eoi_read(v);
 		rvm_take_irq(v);
 		rvm_vapic_write(v);
 	}
@@ -426,8 +431,11 @@ MODULE_PARM_DESC(halt_poll_ns, "how long a halted vCPU looks for interrupts, at 
 static bool rvm_runnable(struct rvm_vcpu *v)
 {
 	rvm_lapic_events(v);
-	if (v->mp_state == KVM_MP_STATE_HALTED && rvm_wakes_halt(v))
+	rvm_pv_eoi_read(v);
+	if (v->mp_state == KVM_MP_STATE_HALTED && rvm_wakes_halt(v)) {
+		WRITE_ONCE(v->lapic->unhalted, false);
 		v->mp_state = KVM_MP_STATE_RUNNABLE;
+	}
 	return v->mp_state == KVM_MP_STATE_RUNNABLE;
 }
 

@@ -30,7 +30,7 @@
 	X(view_found) X(view_kept) X(view_reads)				\
 	X(exit_gp) X(exit_ud) X(exit_nm)				\
 	X(tlb_flush) X(kicks) X(requests) X(preempted) X(migrations)	\
-	X(halts) X(halt_polled)						\
+	X(halts) X(halt_polled) X(pv_eoi) X(pv_kick)			\
 	X(user_io) X(user_mmio) X(user_hlt) X(user_intr)		\
 	X(user_irq_window) X(user_other)
 

@@ -587,9 +587,11 @@ static vm_fault_t rvm_run_fault(struct vm_fault *vmf)
 	struct page *page;
 
 	/* mremap() may have grown the mapping. */
-	if (vmf->pgoff >= RVM_RUN_PAGES)
+	if (vmf->pgoff >= RVM_MMAP_PAGES)
 		return VM_FAULT_SIGBUS;
-	page = virt_to_page((char *)v->run + (vmf->pgoff << PAGE_SHIFT));
+	BUILD_BUG_ON(RVM_RING_PAGE != RVM_RUN_PAGES);
+	page = vmf->pgoff == RVM_RING_PAGE ? virt_to_page(v->vm->irq->ring) :
+		virt_to_page((char *)v->run + (vmf->pgoff << PAGE_SHIFT));
 	get_page(page);
 	vmf->page = page;
 	return 0;
@@ -599,12 +601,12 @@ static const struct vm_operations_struct rvm_run_vm_ops = {
 	.fault = rvm_run_fault,
 };
 
-/* struct kvm_run and the port I/O data (KVM API §5). */
+/* struct kvm_run, the port I/O data, and the ring of coalesced writes (KVM API §5). */
 static int rvm_vcpu_mmap(struct file *file, struct vm_area_struct *vma)
 {
 	unsigned long n = vma_pages(vma);
 
-	if (vma->vm_pgoff >= RVM_RUN_PAGES || n > RVM_RUN_PAGES - vma->vm_pgoff)
+	if (vma->vm_pgoff >= RVM_MMAP_PAGES || n > RVM_MMAP_PAGES - vma->vm_pgoff)
 		return -EINVAL;
 	vma->vm_ops = &rvm_run_vm_ops;
 	return 0;

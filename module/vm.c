@@ -58,6 +58,7 @@ int rvm_check_extension(const struct rvm_mode *mode, long cap)
 	case KVM_CAP_GET_MSR_FEATURES:
 	case KVM_CAP_BINARY_STATS_FD:
 	case KVM_CAP_CHECK_EXTENSION_VM:
+	case KVM_CAP_ENABLE_CAP_VM:
 		return 1;
 	case KVM_CAP_XSAVE:
 	case KVM_CAP_XCRS:
@@ -132,14 +133,14 @@ static long rvm_vm_get_dirty_log(struct rvm_vm *vm, const void __user *argp)
 	return rvm_get_dirty_log(vm, &log);
 }
 
-/* KVM_ENABLE_CAP (§4.37): nothing here is off until it is enabled. */
-static long rvm_vm_enable_cap(const void __user *argp)
+/* KVM_ENABLE_CAP (§4.37) */
+static long rvm_vm_enable_cap(struct rvm_vm *vm, const void __user *argp)
 {
 	struct kvm_enable_cap cap;
 
 	if (copy_from_user(&cap, argp, sizeof(cap)))
 		return -EFAULT;
-	return -EINVAL;
+	return cap.flags ? -EINVAL : rvm_irq_enable_cap(vm, &cap);
 }
 
 static long rvm_vm_get_clock(struct rvm_vm *vm, void __user *argp)
@@ -182,7 +183,7 @@ static long rvm_vm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	case KVM_SET_IDENTITY_MAP_ADDR:
 		return rvm_vm_set_identity_map(vm, argp);
 	case KVM_ENABLE_CAP:
-		return rvm_vm_enable_cap(argp);
+		return rvm_vm_enable_cap(vm, argp);
 	case KVM_GET_CLOCK:
 		return rvm_vm_get_clock(vm, argp);
 	case KVM_SET_CLOCK:

@@ -11,7 +11,8 @@ TEST_GEN_PROGS += guest_paging guest_pio guest_pio_string guest_tables guest_tas
 TEST_GEN_PROGS += mem_dirty_log mem_notifier mem_slots_live
 TEST_GEN_PROGS += client_killed smp_hotplug smp_ldt smp_tables smp_threads module_unload
 TEST_GEN_PROGS += attack_edges attack_midway attack_secrets attack_segments attack_tables attack_traps
-TEST_GEN_PROGS += irq_ioapic irq_lapic irq_pic irq_pit irq_smp
+TEST_GEN_PROGS += coalesced ioeventfd irqfd irq_bad irq_ioapic irq_lapic irq_pic irq_pit irq_routing
+TEST_GEN_PROGS += irq_pv irq_smp irq_split irq_state
 TEST_GEN_PROGS += fuzz_guest fuzz_ioctl
 TEST_GEN_PROGS += ring1_reasons
 # Built and installed, not run as a test.

@@ -11,9 +11,11 @@
 #include <linux/version.h>
 #include <linux/context_tracking.h>
 #include <linux/entry-kvm.h>
+#include <linux/eventfd.h>
 #include <linux/irqflags.h>
 #include <linux/kvm.h>
 #include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/smp.h>
 #include <linux/vtime.h>
 #include <asm/processor.h>
@@ -143,6 +145,25 @@ static inline bool rvm_host_clears_buffers(void)
 #else
 	return boot_cpu_has_bug(X86_BUG_MDS) || boot_cpu_has_bug(X86_BUG_TAA) ||
 		boot_cpu_has_bug(X86_BUG_MMIO_STALE_DATA);
+#endif
+}
+
+static inline void rvm_eventfd_signal(struct eventfd_ctx *ctx)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 8, 0)
+	eventfd_signal(ctx, 1);
+#else
+	eventfd_signal(ctx);
+#endif
+}
+
+/* ns that the calling thread was runnable and waited for a CPU */
+static inline u64 rvm_run_delay(void)
+{
+#ifdef CONFIG_SCHED_INFO
+	return current->sched_info.run_delay;
+#else
+	return 0;
 #endif
 }
 

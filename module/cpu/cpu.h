@@ -74,7 +74,9 @@ void rvm_clock_init(struct rvm_vm *vm);
 void rvm_clock_update(struct rvm_vcpu *v);
 void rvm_get_clock(struct rvm_vm *vm, struct kvm_clock_data *d);
 int rvm_set_clock(struct rvm_vm *vm, const struct kvm_clock_data *d);
+void rvm_steal_update(struct rvm_vcpu *v);
 /* for msr.c's table */
+int rvm_set_steal(struct rvm_vcpu *v, u32 msr, u64 val, bool host);
 int rvm_set_wall_clock(struct rvm_vcpu *v, u32 msr, u64 val, bool host);
 int rvm_get_wall_clock(struct rvm_vcpu *v, u32 msr, u64 *val, bool host);
 int rvm_set_system_time(struct rvm_vcpu *v, u32 msr, u64 val, bool host);

@@ -113,6 +113,7 @@
 /* Its walker knows every address width: the leaf is always there. */
 #define RVM_INTERP_EXT_MIN	0x80000008u
 
+#define RVM_SIGNATURE_EBX	0x4b4d564bu	/* "KVMK" */
 #define RVM_CPUID_BASIC_MAX	0x1f
 #define RVM_CPUID_EXT		0x80000000u
 #define RVM_CPUID_EXT_MAX	0x8000001fu
@@ -475,7 +476,9 @@ static int rvm_offer_paravirt(struct rvm_offer *o)
 	o->e[o->n++] = (struct kvm_cpuid_entry2) {
 		.function = KVM_CPUID_FEATURES,
 		.eax = 1u << KVM_FEATURE_CLOCKSOURCE | 1u << KVM_FEATURE_CLOCKSOURCE2 |
-			1u << KVM_FEATURE_NOP_IO_DELAY,
+			1u << KVM_FEATURE_NOP_IO_DELAY | 1u << KVM_FEATURE_PV_EOI |
+			1u << KVM_FEATURE_PV_UNHALT |
+			(IS_ENABLED(CONFIG_SCHED_INFO) ? 1u << KVM_FEATURE_STEAL_TIME : 0),
 	};
 	return 0;
 }
@@ -753,6 +756,12 @@ void rvm_cpuid(struct rvm_vcpu *v, u32 *eax, u32 *ebx, u32 *ecx, u32 *edx)
 			*ecx |= RVM_1_ECX_OSXSAVE;
 		if (!(v->cpu.apic_base & (1ull << 11)))
 			*edx &= ~RVM_1_EDX_APIC;
+		break;
+	case KVM_CPUID_FEATURES:
+		/* Both are a local APIC's here; elsewhere the leaf may be another's. */
+		first = rvm_cpuid_find(v, KVM_CPUID_SIGNATURE, 0);
+		if (!v->lapic && first && first->ebx == RVM_SIGNATURE_EBX)
+			*eax &= ~(1u << KVM_FEATURE_PV_EOI | 1u << KVM_FEATURE_PV_UNHALT);
 		break;
 	case 7:
 		if (!idx)

@@ -590,6 +590,10 @@ static const struct rvm_msr rvm_msrs[] = {
 		.get = rvm_get_wall_clock, .set = rvm_set_wall_clock },
 	{ MSR_KVM_SYSTEM_TIME_NEW, MSR_KVM_SYSTEM_TIME_NEW, MSR_RULED, OFF(clock_msr),
 		.set = rvm_set_system_time },
+	{ MSR_KVM_STEAL_TIME, MSR_KVM_STEAL_TIME, MSR_RULED, OFF(steal_msr),
+		.set = rvm_set_steal },
+	{ MSR_KVM_PV_EOI_EN, MSR_KVM_PV_EOI_EN, MSR_RULED,
+		.get = rvm_get_pv_eoi, .set = rvm_set_pv_eoi },
 
 	{ MSR_EFER, MSR_EFER, MSR_RULED, CPU(efer, RVM_G_CR), .set = rvm_msr_set_efer },
 	{ MSR_STAR, MSR_STAR, MSR_PLAIN, CPU(star, RVM_G_MSR) },
@@ -626,6 +630,7 @@ static const struct rvm_msr rvm_msrs[] = {
 /* What a client has to save and restore beside the other state ioctls. */
 const u32 rvm_msr_list[] = {
 	MSR_KVM_WALL_CLOCK_NEW, MSR_KVM_SYSTEM_TIME_NEW,
+	MSR_KVM_STEAL_TIME, MSR_KVM_PV_EOI_EN,
 	MSR_IA32_TSC, MSR_IA32_TSC_DEADLINE, MSR_IA32_UCODE_REV, MSR_PLATFORM_INFO,
 	MSR_IA32_SYSENTER_CS, MSR_IA32_SYSENTER_ESP, MSR_IA32_SYSENTER_EIP,
 	MSR_IA32_MCG_STATUS, MSR_IA32_MCG_CTL, MSR_IA32_MISC_ENABLE, MSR_IA32_DEBUGCTLMSR,
@@ -778,6 +783,7 @@ void rvm_msr_reset(struct rvm_vcpu *v)
 		c->apic_base |= RVM_APIC_BASE_BSP;
 
 	v->clock_msr = 0;
+	v->steal_msr = 0;
 	v->msrs.mtrr_def = 0;
 	memset(v->msrs.mtrr_fixed, 0, sizeof(v->msrs.mtrr_fixed));
 	memset(v->msrs.mtrr_var, 0, sizeof(v->msrs.mtrr_var));

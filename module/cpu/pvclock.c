@@ -141,6 +141,59 @@ int rvm_set_system_time(struct rvm_vcpu *v, u32 msr, u64 val, bool host)
 	return 0;
 }
 
+/* ---- steal time ------------------------------------------------------------ */
+
+#define RVM_STEAL_RESERVED	0x3eull
+
+/**
+ * rvm_steal_update - tell the guest how long its vCPU could have run and did not
+ * @v: the vCPU, in its own thread; may sleep
+ *
+ * RVM_REQ_STEAL.  struct kvm_steal_time; the guest reads it as it reads the clock.
+ */
+void rvm_steal_update(struct rvm_vcpu *v)
+{
+	u64 gpa = v->steal_msr & ~(RVM_STEAL_RESERVED | KVM_MSR_ENABLED);
+	u64 delay = rvm_run_delay();
+	struct kvm_steal_time t;
+
+	if (!(v->steal_msr & KVM_MSR_ENABLED) || rvm_gpa_read(v->vm, gpa, &t, sizeof(t)))
+		return;
+	if (v->steal_pid != task_pid_nr(current)) {
+		/* Another thread's past is none of the guest's. */
+		v->steal_pid = task_pid_nr(current);
+		v->steal_seen = delay;
+	}
+	t.steal += delay - v->steal_seen;
+	v->steal_seen = delay;
+	t.flags = 0;
+	t.preempted = 0;
+	t.version = (t.version & ~1u) + 1;
+	if (rvm_gpa_write(v->vm, gpa + offsetof(struct kvm_steal_time, version), &t.version,
+			  sizeof(t.version)))
+		return;
+	smp_wmb();
+	rvm_gpa_write(v->vm, gpa, &t.steal, sizeof(t.steal));
+	rvm_gpa_write(v->vm, gpa + offsetof(struct kvm_steal_time, flags), &t.flags,
+		      offsetof(struct kvm_steal_time, preempted) + 1 -
+		      offsetof(struct kvm_steal_time, flags));
+	smp_wmb();
+	t.version++;
+	rvm_gpa_write(v->vm, gpa + offsetof(struct kvm_steal_time, version), &t.version,
+		      sizeof(t.version));
+}
+
+/* MSR_KVM_STEAL_TIME.  0, or 1: #GP(0). */
+int rvm_set_steal(struct rvm_vcpu *v, u32 msr, u64 val, bool host)
+{
+	if (val & RVM_STEAL_RESERVED)
+		return 1;
+	v->steal_msr = val;
+	v->steal_pid = 0;
+	set_bit(RVM_REQ_STEAL, &v->requests);
+	return 0;
+}
+
 /**
  * rvm_get_clock - KVM_GET_CLOCK (KVM API §4.29)
  * @vm: the VM

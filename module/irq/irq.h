@@ -8,6 +8,9 @@
  *   ioapic.c     82093AA
  *   pic.c        a pair of 8259A
  *   pit.c        8254, and port 61h
+ *   irqfd.c      eventfds that raise GSIs, and hear of EOIs
+ *   ioeventfd.c  writes that signal eventfds
+ *   coalesced.c  writes that the client reads later
  *
  * Interrupts come from vCPUs, ioctls, timers and wakeups of eventfds, the latter two
  * with interrupts off: so all chip state is under raw spinlocks, and a change ends
@@ -15,7 +18,8 @@
  *
  * Locks, outermost first: rvm_irq.mutex (tables made and replaced; inside
  * rvm_vm.lock), rvm_irq.lock (PIC and IOAPIC), rvm_lapic.lock; rvm_pit.lock is held
- * with none of them.  Listeners to an EOI are called with none held.
+ * with none of them.  Listeners to an EOI are called with none held.  An eventfd's own
+ * lock is outside all but rvm_irq.mutex, and rvm_irq.irqfds_lock is inside that alone.
  */
 #ifndef RVM_IRQ_H
 #define RVM_IRQ_H
@@ -98,6 +102,9 @@ enum rvm_lapic_event { RVM_APIC_INIT, RVM_APIC_SIPI };
  * @tpr_report: the client wants to see accesses to TPR
  * @tpr_access: there was one, at @tpr_rip
  * @vapic: guest-physical address of a copy of TPR, or 0
+ * @pv_eoi: MSR_KVM_PV_EOI_EN
+ * @pv_eoi_set: the guest was told that it may end the service in memory
+ * @unhalted: another vCPU has ended a HLT, maybe one to come
  */
 struct rvm_lapic {
 	raw_spinlock_t lock;
@@ -121,6 +128,10 @@ struct rvm_lapic {
 	bool tpr_report, tpr_access, tpr_write;
 	u64 tpr_rip;
 	u64 vapic;
+
+	u64 pv_eoi;
+	bool pv_eoi_set;
+	bool unhalted;
 };
 
 struct rvm_8259 {
@@ -147,6 +158,8 @@ struct rvm_ioapic {
 
 struct rvm_pit;
 struct rvm_routes;
+struct rvm_ioeventfds;
+struct rvm_zones;
 
 /**
  * struct rvm_irq - the room's part of a VM
@@ -156,6 +169,9 @@ struct rvm_routes;
  * @bsp: id of the vCPU that is the boot processor
  * @mutex: tables below
  * @lock: @pic and @ioapic
+ * @irqfds: irqfds_lock; readers use RCU
+ * @nr_resample: of them hear of EOIs
+ * @ring: a page, mapped by the client: hostile
  * @lapics: by APIC id, which is the vCPU's; appear fully made
  */
 struct rvm_irq {
@@ -171,6 +187,14 @@ struct rvm_irq {
 	struct rvm_ioapic ioapic;
 	struct rvm_pit *pit;
 	struct rvm_routes __rcu *routes;
+
+	spinlock_t irqfds_lock;
+	struct list_head irqfds;
+	u32 nr_resample;
+	struct rvm_ioeventfds __rcu *ioeventfds;
+	struct rvm_zones __rcu *zones;
+	spinlock_t ring_lock;
+	struct kvm_coalesced_mmio_ring *ring;
 
 	u32 nr_ids;			/* the highest id plus one */
 	struct rvm_lapic *lapics[RVM_MAX_VCPUS];
@@ -254,6 +278,16 @@ bool rvm_lapic_exit(struct rvm_vcpu *v);
 void rvm_vapic_read(struct rvm_vcpu *v);
 void rvm_vapic_write(struct rvm_vcpu *v);
 long rvm_set_vapic(struct rvm_vcpu *v, u64 gpa);
+/*
+ * Paravirtual EOI: has the guest ended the service of an interrupt in memory?  Before
+ * anything that depends on what is in service.  And: may it with the one just taken?
+ * Its own thread, may sleep.
+ */
+void rvm_pv_eoi_read(struct rvm_vcpu *v);
+void rvm_pv_eoi_offer(struct rvm_vcpu *v);
+int rvm_set_pv_eoi(struct rvm_vcpu *v, u32 msr, u64 val, bool host);
+int rvm_get_pv_eoi(struct rvm_vcpu *v, u32 msr, u64 *val, bool host);
+void rvm_pv_kick(struct rvm_irq *irq, u32 id);	/* KVM_HC_KICK_CPU */
 bool rvm_lapic_event_due(const struct rvm_lapic *l);	/* has one come? */
 void rvm_lapic_set_mp_state(struct rvm_vcpu *v, u32 state);	/* KVM_SET_MP_STATE */
 
@@ -283,5 +317,22 @@ void rvm_pit_unmasked(struct rvm_pit *pit);	/* GSI 0 can be heard again */
 void rvm_pit_get(struct rvm_pit *pit, struct kvm_pit_state2 *s);
 long rvm_pit_put(struct rvm_pit *pit, const struct kvm_pit_state2 *s);
 void rvm_pit_reinject(struct rvm_pit *pit, bool on);
+
+/* ---- irqfd.c ---------------------------------------------------------------------- */
+int rvm_irqfd_setup(void);			/* at load */
+void rvm_irqfd_teardown(void);
+long rvm_irqfd(struct rvm_vm *vm, const struct kvm_irqfd *a);
+void rvm_irqfd_acked(struct rvm_irq *irq, u32 gsi);
+void rvm_irqfds_release(struct rvm_irq *irq);	/* all; may sleep */
+
+/* ---- ioeventfd.c, coalesced.c: writes that end here --------------------------------- */
+/* Process context; @len bytes to an address or a port.  True: done. */
+bool rvm_ioeventfd_write(struct rvm_irq *irq, bool pio, u64 addr, const void *data, u32 len);
+bool rvm_coalesce(struct rvm_irq *irq, bool pio, u64 addr, const void *data, u32 len);
+long rvm_ioeventfd(struct rvm_vm *vm, const struct kvm_ioeventfd *a);
+long rvm_coalesce_zone(struct rvm_vm *vm, const struct kvm_coalesced_mmio_zone *z, bool add);
+int rvm_coalesce_init(struct rvm_irq *irq);
+void rvm_coalesce_free(struct rvm_irq *irq);
+void rvm_ioeventfds_free(struct rvm_irq *irq);
 
 #endif /* RVM_IRQ_H */

@@ -7,6 +7,8 @@
 
 #include <linux/uaccess.h>
 
+#define RVM_X2APIC_API	(KVM_X2APIC_API_USE_32BIT_IDS | KVM_X2APIC_API_DISABLE_BROADCAST_QUIRK)
+
 /* ---- the guest's accesses ----------------------------------------------------- */
 
 bool rvm_irq_mmio(struct rvm_vcpu *v, u64 gpa, void *data, u32 len, bool write)
@@ -14,9 +16,7 @@ bool rvm_irq_mmio(struct rvm_vcpu *v, u64 gpa, void *data, u32 len, bool write)
 	struct rvm_irq *irq = v->vm->irq;
 	struct rvm_lapic *l = v->lapic;
 
-	if (!l)
-		return false;
-	if (l->mode == RVM_APIC_X && !((gpa ^ v->cpu.apic_base) & ~(u64)(RVM_LAPIC_SIZE - 1))) {
+	if (l && l->mode == RVM_APIC_X && !((gpa ^ v->cpu.apic_base) & ~(u64)(RVM_LAPIC_SIZE - 1))) {
 		rvm_lapic_mmio(l, gpa & (RVM_LAPIC_SIZE - 1), data, len, write);
 		return true;
 	}
@@ -25,7 +25,8 @@ bool rvm_irq_mmio(struct rvm_vcpu *v, u64 gpa, void *data, u32 len, bool write)
 		rvm_ioapic_mmio(irq, gpa & (RVM_IOAPIC_SIZE - 1), data, len, write);
 		return true;
 	}
-	return false;
+	return write && (rvm_ioeventfd_write(irq, false, gpa, data, len) ||
+			 rvm_coalesce(irq, false, gpa, data, len));
 }
 
 static bool pio_byte(struct rvm_irq *irq, u16 port, u8 *val, bool out)
@@ -40,6 +41,9 @@ bool rvm_irq_pio(struct rvm_vcpu *v, u16 port, void *data, u32 size, bool out)
 	u8 *byte = data;
 	u32 i;
 
+	if (out && (rvm_ioeventfd_write(irq, true, port, data, size) ||
+		    rvm_coalesce(irq, true, port, data, size)))
+		return true;
 	if (rvm_chips(v->vm) != RVM_CHIPS_ALL || !pio_byte(irq, port, byte, out))
 		return false;
 	/* The bus splits a wider access; beyond the chip nothing answers. */
@@ -57,9 +61,15 @@ int rvm_irq_init(struct rvm_vm *vm)
 
 	if (!irq)
 		return -ENOMEM;
+	if (rvm_coalesce_init(irq)) {
+		kfree(irq);
+		return -ENOMEM;
+	}
 	irq->vm = vm;
 	mutex_init(&irq->mutex);
 	raw_spin_lock_init(&irq->lock);
+	spin_lock_init(&irq->irqfds_lock);
+	INIT_LIST_HEAD(&irq->irqfds);
 	vm->irq = irq;
 	return 0;
 }
@@ -67,6 +77,7 @@ int rvm_irq_init(struct rvm_vm *vm)
 /* Nothing comes in from outside after this. */
 void rvm_irq_destroy(struct rvm_vm *vm)
 {
+	rvm_irqfds_release(vm->irq);
 	rvm_pit_stop(vm->irq);
 }
 
@@ -74,6 +85,8 @@ void rvm_irq_free(struct rvm_vm *vm)
 {
 	rvm_pit_free(vm->irq);
 	rvm_routes_free(vm->irq);
+	rvm_ioeventfds_free(vm->irq);
+	rvm_coalesce_free(vm->irq);
 	kfree(vm->irq);
 }
 
@@ -249,6 +262,27 @@ static long rvm_set_boot_cpu(struct rvm_vm *vm, unsigned long id)
 	return err;
 }
 
+static long rvm_irqfd_ioctl(struct rvm_vm *vm, const void __user *argp)
+{
+	struct kvm_irqfd a;
+
+	return copy_from_user(&a, argp, sizeof(a)) ? -EFAULT : rvm_irqfd(vm, &a);
+}
+
+static long rvm_ioeventfd_ioctl(struct rvm_vm *vm, const void __user *argp)
+{
+	struct kvm_ioeventfd a;
+
+	return copy_from_user(&a, argp, sizeof(a)) ? -EFAULT : rvm_ioeventfd(vm, &a);
+}
+
+static long rvm_zone_ioctl(struct rvm_vm *vm, const void __user *argp, bool add)
+{
+	struct kvm_coalesced_mmio_zone z;
+
+	return copy_from_user(&z, argp, sizeof(z)) ? -EFAULT : rvm_coalesce_zone(vm, &z, add);
+}
+
 long rvm_irq_ioctl(struct rvm_vm *vm, unsigned int cmd, unsigned long arg)
 {
 	void __user *argp = (void __user *)arg;
@@ -284,8 +318,34 @@ long rvm_irq_ioctl(struct rvm_vm *vm, unsigned int cmd, unsigned long arg)
 		return rvm_reinject_control(vm, argp);
 	case KVM_SET_BOOT_CPU_ID:
 		return rvm_set_boot_cpu(vm, arg);
+	case KVM_IRQFD:
+		return rvm_irqfd_ioctl(vm, argp);
+	case KVM_IOEVENTFD:
+		return rvm_ioeventfd_ioctl(vm, argp);
+	case KVM_REGISTER_COALESCED_MMIO:
+		return rvm_zone_ioctl(vm, argp, true);
+	case KVM_UNREGISTER_COALESCED_MMIO:
+		return rvm_zone_ioctl(vm, argp, false);
 	default:
 		return -ENOIOCTLCMD;
+	}
+}
+
+/* KVM_ENABLE_CAP on a VM (§4.37): what is this room's; @cap->flags is 0. */
+long rvm_irq_enable_cap(struct rvm_vm *vm, const struct kvm_enable_cap *cap)
+{
+	switch (cap->cap) {
+	case KVM_CAP_SPLIT_IRQCHIP:
+		if (cap->args[0] > RVM_MAX_IRQ_ROUTES)
+			return -EINVAL;
+		return rvm_irq_make(vm, RVM_CHIPS_SPLIT, cap->args[0], -EEXIST);
+	case KVM_CAP_X2APIC_API:
+		if (cap->args[0] & ~(u64)RVM_X2APIC_API)
+			return -EINVAL;
+		WRITE_ONCE(vm->irq->x2apic_flags, vm->irq->x2apic_flags | cap->args[0]);
+		return 0;
+	default:
+		return -EINVAL;
 	}
 }
 
@@ -301,7 +361,18 @@ int rvm_irq_cap(long cap)
 	case KVM_CAP_VAPIC:
 	case KVM_CAP_TSC_DEADLINE_TIMER:
 	case KVM_CAP_SET_BOOT_CPU_ID:
+	case KVM_CAP_IRQFD:
+	case KVM_CAP_IRQFD_RESAMPLE:
+	case KVM_CAP_IOEVENTFD:
+	case KVM_CAP_IOEVENTFD_NO_LENGTH:
+	case KVM_CAP_IOEVENTFD_ANY_LENGTH:
+	case KVM_CAP_COALESCED_PIO:
+	case KVM_CAP_SPLIT_IRQCHIP:
 		return 1;
+	case KVM_CAP_COALESCED_MMIO:
+		return KVM_COALESCED_MMIO_PAGE_OFFSET;
+	case KVM_CAP_X2APIC_API:
+		return RVM_X2APIC_API;
 	default:
 		return 0;
 	}

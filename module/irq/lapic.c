@@ -881,6 +881,9 @@ static void lapic_clear(struct rvm_lapic *l)
 	if (lapic_x2(l))
 		WRITE_ONCE(l->ldr, lapic_x2_ldr(l->v->id));
 	l->eoi_vector = -1;
+	l->pv_eoi = 0;
+	l->pv_eoi_set = false;
+	l->unhalted = false;
 	raw_spin_unlock_irqrestore(&l->lock, flags);
 }
 
@@ -1007,12 +1010,100 @@ int rvm_lapic_ack(struct rvm_vcpu *v)
 	if (vector >= 0) {
 		vec_clear(l->irr, vector);
 		vec_set(l->isr, vector);
+		WRITE_ONCE(l->irr_any, vec_highest(l->irr) >= 0);
 	}
 	raw_spin_unlock_irqrestore(&l->lock, flags);
 	return vector;
 }
 
-/* ---- 12. the client (KVM API §4.57, §4.58) ----------------------------------------------------- */
+/* ---- 12. paravirtual (kernel documentation, virt/kvm/x86/msr.rst, hypercalls.rst) ---------------- */
+
+#define PV_EOI_ENABLE	1ull
+#define PV_EOI_PENDING	1u	/* in guest memory: a real EOI is not needed */
+
+void rvm_pv_eoi_read(struct rvm_vcpu *v)
+{
+	struct rvm_lapic *l = v->lapic;
+	u64 gpa = l->pv_eoi & ~PV_EOI_ENABLE;
+	u8 byte;
+
+	if (likely(!l->pv_eoi_set))
+		return;
+	if (rvm_gpa_read(v->vm, gpa, &byte, sizeof(byte)))
+		return;
+	if (!(byte & PV_EOI_PENDING)) {
+		l->pv_eoi_set = false;
+		v->stats.pv_eoi++;
+		lapic_eoi(l);
+		return;
+	}
+	/* What waits is to come at the EOI: so that must be a real one. */
+	if (!READ_ONCE(l->irr_any))
+		return;
+	byte &= ~PV_EOI_PENDING;
+	if (!rvm_gpa_write(v->vm, gpa, &byte, sizeof(byte)))
+		l->pv_eoi_set = false;
+}
+
+void rvm_pv_eoi_offer(struct rvm_vcpu *v)
+{
+	struct rvm_lapic *l = v->lapic;
+	u64 gpa = l->pv_eoi & ~PV_EOI_ENABLE;
+	unsigned long flags;
+	bool ok = false;
+	int vector;
+	u8 byte;
+
+	if (!(l->pv_eoi & PV_EOI_ENABLE) || l->pv_eoi_set)
+		return;
+	raw_spin_lock_irqsave(&l->lock, flags);
+	vector = vec_highest(l->isr);
+	if (vector >= 0 && vec_highest(l->irr) < 0)
+		/* Nobody else is to hear of its EOI. */
+		ok = !vec_test(l->tmr, vector) && !test_bit(vector, l->irq->ioapic.vectors);
+	raw_spin_unlock_irqrestore(&l->lock, flags);
+	if (!ok || rvm_gpa_read(v->vm, gpa, &byte, sizeof(byte)))
+		return;
+	byte |= PV_EOI_PENDING;
+	if (!rvm_gpa_write(v->vm, gpa, &byte, sizeof(byte)))
+		l->pv_eoi_set = true;
+}
+
+/* MSR_KVM_PV_EOI_EN.  0, or 1: #GP(0). */
+int rvm_set_pv_eoi(struct rvm_vcpu *v, u32 msr, u64 val, bool host)
+{
+	struct rvm_lapic *l = v->lapic;
+
+	if (val & 2)
+		return 1;
+	if (!l)
+		return 0;	/* the client's local APIC knows of none */
+	rvm_pv_eoi_read(v);
+	l->pv_eoi_set = false;
+	l->pv_eoi = val;
+	return 0;
+}
+
+int rvm_get_pv_eoi(struct rvm_vcpu *v, u32 msr, u64 *val, bool host)
+{
+	*val = v->lapic ? v->lapic->pv_eoi : 0;
+	return 0;
+}
+
+void rvm_pv_kick(struct rvm_irq *irq, u32 id)
+{
+	struct rvm_lapic *l;
+
+	if (id >= RVM_MAX_VCPUS)
+		return;
+	l = READ_ONCE(irq->lapics[array_index_nospec(id, RVM_MAX_VCPUS)]);
+	if (!l)
+		return;
+	WRITE_ONCE(l->unhalted, true);
+	rvm_wake(l->v);
+}
+
+/* ---- 13. the client (KVM API §4.57, §4.58) ----------------------------------------------------- */
 
 static void put_reg(struct kvm_lapic_state *s, u32 off, u32 val)
 {
@@ -1042,6 +1133,7 @@ long rvm_get_lapic(struct rvm_vcpu *v, struct kvm_lapic_state *s)
 	if (!l)
 		return -EINVAL;
 	memset(s, 0, sizeof(*s));
+	rvm_pv_eoi_read(v);
 	for (off = 0; off < sizeof(s->regs); off += 16)
 		if (lapic_read(l, off, &val))
 			put_reg(s, off, val);
@@ -1171,7 +1263,7 @@ void rvm_vapic_write(struct rvm_vcpu *v)
 	rvm_gpa_write(v->vm, l->vapic, &word, sizeof(word));
 }
 
-/* ---- 13. life ------------------------------------------------------------------------------------ */
+/* ---- 14. life ------------------------------------------------------------------------------------ */
 
 int rvm_lapic_create(struct rvm_vcpu *v)
 {

@@ -190,8 +190,11 @@ void rvm_irq_acked(struct rvm_irq *irq, u32 chip, u32 pin)
 	u32 gsi = routes_gsi_of(irq, chip, pin);
 	struct rvm_pit *pit = smp_load_acquire(&irq->pit);
 
+	if (gsi == ROUTING_NONE)
+		return;
 	if (!gsi && pit)
 		rvm_pit_acked(pit);
+	rvm_irqfd_acked(irq, gsi);
 }
 
 void rvm_irq_unmasked(struct rvm_irq *irq, u32 chip, u32 pin)

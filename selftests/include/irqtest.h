@@ -70,6 +70,8 @@ uint8_t g_in(struct ivcpu *c, uint16_t port);
 void g_out(struct ivcpu *c, uint16_t port, uint8_t val);
 void g_open(struct ivcpu *c);		/* interrupts on for a moment */
 void g_halt(struct ivcpu *c);		/* STI, HLT: until one comes */
+void g_halt_deaf(struct ivcpu *c);	/* HLT with IF clear */
+uint32_t g_hypercall(struct ivcpu *c, uint32_t nr, uint32_t rcx);
 uint32_t g_cpuid_ecx(struct ivcpu *c, uint32_t leaf);
 
 static inline void g_apic(struct ivcpu *c, uint32_t reg, uint32_t val)

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Guests that take commands: see irqtest.h. */
+#include <cpuid.h>
+
 #include "irqtest.h"
 
 #define G_BLOCKS	G_FREE			/* 0x40 bytes each */
@@ -10,7 +12,7 @@
 #define PORT_VECTOR	0x11
 
 enum op { OP_NOP, OP_WRITE, OP_READ, OP_RDMSR, OP_WRMSR, OP_IN, OP_OUT, OP_OPEN, OP_HALT,
-	  OP_CPUID };
+	  OP_CPUID, OP_HYPERCALL, OP_HALT_DEAF };
 
 /* Words of a block: the command, three operands, then what came of it. */
 #define W_OP		0
@@ -41,9 +43,14 @@ enum op { OP_NOP, OP_WRITE, OP_READ, OP_RDMSR, OP_WRMSR, OP_IN, OP_OUT, OP_OPEN,
 	"sti\nnop\nnop\ncli\njmp 1b\n"					\
 	"8: cmp $8, %eax\njne 9f\n"					\
 	"sti\nhlt\ncli\njmp 1b\n"					\
-	"9: cmp $9, %eax\njne 1b\n"					\
+	"9: cmp $9, %eax\njne 10f\n"					\
 	"mov %ecx, %eax\nxor %ecx, %ecx\nmov %ebx, %edi\ncpuid\n"	\
-	"mov %edi, %ebx\nmov %ecx, 8(%ebx)\njmp 1b\n"
+	"mov %edi, %ebx\nmov %ecx, 8(%ebx)\njmp 1b\n"			\
+	"10: cmp $10, %eax\njne 11f\n"					\
+	"mov %ecx, %eax\nmov %edx, %ecx\nmov %ebx, %edi\nxor %ebx, %ebx\n" \
+	"test %esi, %esi\njz 12f\nvmcall\njmp 13f\n12: vmmcall\n13: "	\
+	"mov %edi, %ebx\nmov %eax, 8(%ebx)\njmp 1b\n"			\
+	"11: cmp $11, %eax\njne 1b\nhlt\njmp 1b\n"
 
 GUEST(loop32, 32, LOOP);
 GUEST(loop64, 64, LOOP);
@@ -220,6 +227,21 @@ uint32_t g_cpuid_ecx(struct ivcpu *c, uint32_t leaf)
 {
 	command(c, OP_CPUID, leaf, 0, 0);
 	return g32(c->v->vm, c->block + W_B);
+}
+
+uint32_t g_hypercall(struct ivcpu *c, uint32_t nr, uint32_t rcx)
+{
+	uint32_t a, b, cx, d;
+
+	/* Intel's CPUs have the one instruction, AMD's the other. */
+	__cpuid(0, a, b, cx, d);
+	command(c, OP_HYPERCALL, nr, rcx, b == 0x756e6547);
+	return g32(c->v->vm, c->block + W_B);
+}
+
+void g_halt_deaf(struct ivcpu *c)
+{
+	command(c, OP_HALT_DEAF, 0, 0, 0);
 }
 
 void g_ioapic(struct ivcpu *c, uint8_t reg, uint32_t val)

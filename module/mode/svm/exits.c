@@ -50,8 +50,20 @@ static int svm_exit_mc(struct rvm_vcpu *v)
 
 static int svm_exit_vintr(struct rvm_vcpu *v)
 {
+	struct svm_vcpu *s = to_svm(v);
+
 	v->stats.exit_irq_window++;
 	svm_irq_window(v, false);
+	/*
+	 * The shadow that the last exit found is still there: the guest has executed
+	 * nothing since.  QEMU's VMRUN does not load it, and an interrupt between STI and
+	 * HLT would leave the guest asleep.
+	 */
+	if (unlikely(s->shadow_rip == v->cpu.rip && !v->cpu.int_shadow)) {
+		s->shadow_rip = ~0ull;
+		v->cpu.int_shadow = RVM_SHADOW_STI;
+		return rvm_emulate_one(v);
+	}
 	return 1;
 }
 

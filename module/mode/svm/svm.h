@@ -72,6 +72,7 @@ struct svm_vcpu {
 	u64 *pae_root;
 	u64 cr3, cr0_own, cr4_own;
 	u64 nmi_iret_rip;
+	u64 shadow_rip;			/* where the last exit found an interrupt shadow, or ~0 */
 	bool nmi_iret;
 	bool nmi_step;
 	bool nmi_step_tf;

@@ -363,6 +363,11 @@ void svm_collect(struct rvm_vcpu *v)
 	s->intr_info = ctl->exit_int_info;
 	s->intr_error = ctl->exit_int_info_err;
 
+	if (c->int_shadow)
+		s->shadow_rip = c->rip;
+	else if (s->exit_code != SVM_EXIT_VINTR)
+		s->shadow_rip = ~0ull;
+
 	/* VMRUN refused the state: nothing ran, nothing was delivered. */
 	if (unlikely(s->exit_code == (u32)SVM_EXIT_ERR))
 		s->intr_info = ctl->event_inj;
