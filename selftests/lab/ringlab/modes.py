@@ -30,8 +30,9 @@ SIDES = {RING1: ("", "/dev/ringvm-ring1", ALL), "svm-shadow": ("npt=0", "/dev/ri
          SVM: ("", "/dev/ringvm-svm", ALL), TCG: (None, None, ALL),
          "interp": ("", "/dev/ringvm-interp", ALL[:1]), NATIVE: (None, None, LOOPS)}
 
-# The first line of the guest's kernel, as soon as it is unpacked; and what init says.
-UNPACKED = "[    0.000000] Linux version"
+# One of the first lines of the guest's kernel, when it has unpacked itself (the very first stands
+# behind what QEMU's BIOS left on its line); and what init says.
+UNPACKED = "[    0.000000] BIOS-provided physical RAM map"
 MARKS = f"GUEST-|{UNPACKED}"
 
 NATIVE_SCRIPT = """\

@@ -7,7 +7,7 @@ from ringlab import modes, qemu
 from ringlab.say import LabError
 
 LINES = """\
-stopwatch: mark 8.500 [    0.000000] Linux version 6.1
+stopwatch: mark 8.500 [    0.000000] BIOS-provided physical RAM map:
 stopwatch: mark 19.500 GUEST-INIT uptime: 14.30
 stopwatch: mark 20.000 GUEST-INIT done
 stopwatch: mark 21.000 GUEST-WORK dd: 8060
