@@ -117,6 +117,7 @@ void rvm_shadow_destroy(struct rvm_vm *vm);
 void rvm_shadow_vcpu_init(struct rvm_vcpu *v);
 void rvm_shadow_vcpu_destroy(struct rvm_vcpu *v);
 int rvm_shadow_load(struct rvm_vcpu *v);
+const struct rvm_shadow_tree *rvm_shadow_other(struct rvm_vcpu *v);
 
 enum rvm_shadow_result {
 	RVM_SPF_FIXED,		/* run again */

@@ -719,14 +719,15 @@ void shadow_make_room(struct rvm_vm *vm, u32 pages, struct list_head *dead)
 
 /* ---- roots --------------------------------------------------------------------- */
 
-/* The role of tables at the top: all rights, level and quadrant not yet set. */
-union rvm_role shadow_base_role(const struct rvm_vcpu *v)
+/* The role of tables at the top: all rights, level and quadrant not yet set.  @user: for
+ * ring 3, which matters where it has a tree of its own. */
+static union rvm_role shadow_ring_role(const struct rvm_vcpu *v, bool user)
 {
 	const struct rvm_cpu *c = &v->cpu;
 	union rvm_role role = { .word = 0 };
 
 	role.rights = RVM_RIGHT_W | RVM_RIGHT_U | RVM_RIGHT_X;
-	role.views = v->vm->code_view && c->cpl != 3;
+	role.views = v->vm->code_view && !user;
 	if (!rvm_is_paging(c)) {
 		role.direct = 1;
 		role.wp = 1;
@@ -747,6 +748,11 @@ union rvm_role shadow_base_role(const struct rvm_vcpu *v)
 	if (role.views && (c->rflags & RVM_FL_AC))
 		role.smap = 0;
 	return role;
+}
+
+union rvm_role shadow_base_role(const struct rvm_vcpu *v)
+{
+	return shadow_ring_role(v, v->cpu.cpl == 3);
 }
 
 struct rvm_pte_format shadow_format(union rvm_role role)
@@ -923,6 +929,25 @@ int rvm_shadow_load(struct rvm_vcpu *v)
 	vm->stats.shadow_roots++;
 	v->shadow.changed = true;
 	return ok ? 1 : -ENOMEM;
+}
+
+/**
+ * rvm_shadow_other - the tree of the vCPU's other ring, if it is ready
+ * @v: as for rvm_shadow_load(), which has just returned 1
+ *
+ * NULL if it has none, or one for other tables; it is good for as long as the first.
+ */
+const struct rvm_shadow_tree *rvm_shadow_other(struct rvm_vcpu *v)
+{
+	const struct rvm_shadow_tree *s = rvm_shadow_tree(v), *other = v->shadow.trees;
+	struct rvm_shadow_key key = s->key;
+
+	if (!v->vm->code_view)
+		return NULL;
+	if (other == s)
+		other++;
+	key.role = shadow_ring_role(v, v->cpu.cpl != 3).word;
+	return !other->sync && shadow_roots_good(other, &key) ? other : NULL;
 }
 
 /* ---- the guest writes to its tables ---------------------------------------------- */

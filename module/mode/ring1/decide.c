@@ -25,10 +25,16 @@ static bool bits16(const struct rvm_cpu *c)
  */
 enum ring1_reason ring1_decide(struct rvm_vcpu *v)
 {
+	if (unlikely(rvm_event_due(v) || v->soft.deliver) && !ring1_fast_event(v))
+		return RING1_EVENT;
+	return ring1_decide_state(v);
+}
+
+/* The same, whatever waits to be delivered. */
+enum ring1_reason ring1_decide_state(struct rvm_vcpu *v)
+{
 	const struct rvm_cpu *c = &v->cpu;
 
-	if (rvm_event_due(v) || v->soft.deliver)
-		return RING1_EVENT;
 	if (!(c->cr0 & RVM_CR0_PE))
 		return RING1_REAL;
 	if (c->efer & RVM_EFER_LMA)

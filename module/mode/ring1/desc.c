@@ -8,8 +8,6 @@
  *
  * For ring 3 there are copies in which
  * - there is nothing but code and data, and nothing that ring 1 or 2 own;
- * - DPL 0 is 1, which is as far out of ring 3's reach; conforming code keeps its own, for
- *   whoever goes there stays in ring 3;
  * - L of code is clear.
  * What is not there cannot be loaded: that traps, and the interpreter finds out what the
  * guest's table really says.  LAR and its like do not trap; to them what ring 3 has no
@@ -26,6 +24,12 @@
  * selectors of their own, which is there while the kernel runs: nothing reads those
  * two without a trap (view.c), and every load of another segment traps.  So the
  * guest's tables need not be looked at at all.
+ *
+ * Once ring 3 has run with the guest's tables they are up to date in any case, and
+ * mostly the hidden descriptors agree with them in the kernel too.  Then ring 1 runs
+ * on ring 3's copies (struct ring1_vcpu, native), and the gates lead from one ring to the
+ * other and load segments (fast.c), out of yet another table, in which DPL 0 is 1.
+ * Conforming code could be called there, so not with any of that in the tables.
  */
 #include "ring1.h"
 #include "../../mmu/mmu.h"
@@ -53,14 +57,17 @@ static u64 desc_shadow(u64 d)
 
 	if (!(d & DESC_S))
 		return 0;
-	/* The bit means nothing for data, and LAR shows it. */
-	if (!(d & DESC_CODE))
-		return dpl == 3 ? d : dpl ? 0 : d | 1ull << DESC_DPL_SHIFT;
-	if (desc_conforming(d))
-		return d & ~DESC_L;
-	if (dpl == 1 || dpl == 2)
+	if (!desc_conforming(d) && (dpl == 1 || dpl == 2))
 		return 0;
-	return dpl ? d : d | 1ull << DESC_DPL_SHIFT;
+	/* L means nothing for data, and LAR shows it. */
+	return d & DESC_CODE ? d & ~DESC_L : d;
+}
+
+/* @d as ring 1 may have it in a segment register. */
+static u64 desc_ring1(u64 d)
+{
+	d = (d & ~DESC_L) | DESC_A;
+	return d & DESC_DPL ? d : d | 1ull << DESC_DPL_SHIFT;
 }
 
 /* What a descriptor looks like from which the CPU would have loaded @s. */
@@ -76,10 +83,7 @@ static u64 desc_of_seg(const struct rvm_seg *s)
 static void seg_of_desc(struct rvm_seg *s, u16 sel, u64 d)
 {
 	u32 limit = (d & 0xffff) | (d >> 32 & 0xf0000);
-	u32 dpl = (d & DESC_DPL) >> DESC_DPL_SHIFT;
 
-	if (dpl == 1 && !desc_conforming(d))
-		d &= ~DESC_DPL;
 	d |= DESC_A;
 	s->sel = sel;
 	s->base = (d >> 16 & 0xffffff) | (d >> 32 & 0xff000000);
@@ -143,12 +147,14 @@ int ring1_desc_init(struct ring1_vcpu *r)
 			return -ENOMEM;
 	}
 	r->load_gdt = desc_alloc();
+	r->native_gdt = desc_alloc();
 	r->run_gdt = desc_alloc();
 	r->bridge_gdt = desc_alloc();
-	if (!r->load_gdt || !r->run_gdt || !r->bridge_gdt)
+	if (!r->load_gdt || !r->native_gdt || !r->run_gdt || !r->bridge_gdt)
 		return -ENOMEM;
 	desc_set_ours(r->table[RING1_GDT].desc);
 	desc_set_ours(r->load_gdt);
+	desc_set_ours(r->native_gdt);
 	desc_set_ours(r->run_gdt);
 	desc_set_ours(r->bridge_gdt);
 	return 0;
@@ -163,6 +169,7 @@ void ring1_desc_free(struct ring1_vcpu *r)
 		vfree(r->table[t].desc);
 	}
 	vfree(r->load_gdt);
+	vfree(r->native_gdt);
 	vfree(r->run_gdt);
 	vfree(r->bridge_gdt);
 }
@@ -187,13 +194,19 @@ void ring1_desc_load(struct ring1_vcpu *r)
 /* How much of the GDT can be the guest's: our own descriptors are behind. */
 #define DESC_GUEST_MAX	((R1_SEL_KCS & ~7) - 1)
 
-/* Entries [first, first + n) from the guest's @raw. */
-static void desc_put(struct ring1_shadow *s, u32 first, const u64 *raw, u32 n)
+/* Entries [first, first + n) from the guest's @raw.  @native: the GDT's other copy, or NULL. */
+static void desc_put(struct ring1_shadow *s, u64 *native, u32 first, const u64 *raw, u32 n)
 {
 	u32 i;
 
-	for (i = 0; i < n; i++)
-		WRITE_ONCE(s->desc[first + i], desc_shadow(raw[i]));
+	for (i = 0; i < n; i++) {
+		u64 d = desc_shadow(raw[i]);
+
+		s->conforming |= desc_conforming(d) && (d & DESC_S);
+		WRITE_ONCE(s->desc[first + i], d);
+		if (native)
+			native[first + i] = d & DESC_A ? desc_ring1(d) : 0;
+	}
 }
 
 static u32 desc_pages(u64 base, s32 limit)
@@ -252,6 +265,7 @@ static int desc_place(struct rvm_vcpu *v, struct ring1_shadow *s, u64 base, s32 
 static int desc_read(struct rvm_vcpu *v, struct ring1_shadow *s, u64 base, s32 limit)
 {
 	u32 end = (min_t(s32, limit, DESC_GUEST_MAX) + 1) / 8, old_end = (s->limit + 1) / 8;
+	u64 *native = s == &to_ring1(v)->table[RING1_GDT] ? to_ring1(v)->native_gdt : NULL;
 	u32 pos, n, have = 0;
 	u64 buf[64], gpa;
 	u8 *bytes = (u8 *)buf;
@@ -263,6 +277,7 @@ static int desc_read(struct rvm_vcpu *v, struct ring1_shadow *s, u64 base, s32 l
 	/* A write from here on is told, and makes it void again. */
 	WRITE_ONCE(s->valid, true);
 	smp_mb();
+	s->conforming = false;
 
 	/* In pieces that lie in one page; a descriptor may lie in two. */
 	for (pos = 0; pos < end * 8; pos += n) {
@@ -278,12 +293,15 @@ static int desc_read(struct rvm_vcpu *v, struct ring1_shadow *s, u64 base, s32 l
 		have += n;
 		if (have < sizeof(buf) && pos + n < end * 8)
 			continue;
-		desc_put(s, (pos + n - have) / 8, buf, have / 8);
+		desc_put(s, native, (pos + n - have) / 8, buf, have / 8);
 		have = 0;
 	}
-	if (old_end > end)
-		memset(&s->desc[end], 0,
-		       (min_t(u32, old_end, DESC_GUEST_MAX / 8 + 1) - end) * 8);
+	if (old_end > end) {
+		n = (min_t(u32, old_end, DESC_GUEST_MAX / 8 + 1) - end) * 8;
+		memset(&s->desc[end], 0, n);
+		if (native)
+			memset(&native[end], 0, n);
+	}
 	return 0;
 }
 
@@ -315,6 +333,7 @@ static int desc_sync(struct rvm_vcpu *v)
 	r->tlb_stale = false;
 	r->ctx->guest_ldt = has_ldt ? R1_SEL_LDT : 0;
 	desc_set_ldt(r->table[RING1_GDT].desc, ldt->seen, ldt->limit);
+	desc_set_ldt(r->native_gdt, ldt->seen, ldt->limit);
 	return 0;
 }
 
@@ -389,9 +408,48 @@ static bool user_segs_match(struct rvm_vcpu *v)
 /* @s as ring 1 may have it. */
 static u64 desc_kernel(const struct rvm_seg *s)
 {
-	u64 d = (desc_of_seg(s) & ~DESC_L) | DESC_A;
+	return desc_ring1(desc_of_seg(s));
+}
 
-	return d & DESC_DPL ? d : d | 1ull << DESC_DPL_SHIFT;
+/*
+ * Ring 1 is to run on ring 3's copies: 1; 0: it cannot; -ENOMEM.  What ring 3 has not run
+ * with is not watched for the kernel's sake: early kernels have their tables among what
+ * they write to all the time.
+ */
+static int kernel_native(struct rvm_vcpu *v)
+{
+	static const u8 segs[] = { RVM_DS, RVM_ES, RVM_FS, RVM_GS };
+	const struct rvm_seg *ldtr = &v->cpu.seg[RVM_LDTR];
+	struct ring1_vcpu *r = to_ring1(v);
+	const struct ring1_shadow *gdt = &r->table[RING1_GDT], *ldt = &r->table[RING1_LDT];
+	bool has_ldt = !(ldtr->attr & RVM_SEG_UNUSABLE);
+	u32 i;
+	int err;
+
+	if (gdt->base != v->cpu.gdtr.base || gdt->limit != v->cpu.gdtr.limit ||
+	    ldt->base != (has_ldt ? ldtr->base : 0) ||
+	    ldt->limit != (has_ldt ? min_t(u32, ldtr->limit, 0xffff) : -1))
+		return 0;
+	if (!desc_good(r)) {
+		err = desc_sync(v);
+		if (err)
+			return err;
+	}
+	if (gdt->conforming || ldt->conforming)
+		return 0;
+	for (i = 0; i < ARRAY_SIZE(segs); i++) {
+		const struct rvm_seg *s = &v->cpu.seg[segs[i]];
+		u64 d;
+
+		if (s->attr & RVM_SEG_UNUSABLE)
+			continue;
+		d = desc_lookup(r, s->sel);
+		/* Of the LDT there is no copy with DPL 1 for 0. */
+		if (!d || d != desc_shadow(desc_of_seg(s) | DESC_A) ||
+		    ((s->sel & 4) && !(d & DESC_DPL)))
+			return 0;
+	}
+	return 1;
 }
 
 /* A place for each of DS, ES, FS, GS in the table that they are loaded from; false
@@ -402,9 +460,10 @@ static bool kernel_segs_place(struct rvm_vcpu *v)
 	struct ring1_vcpu *r = to_ring1(v);
 	u32 i, j;
 
-	if (!memcmp(r->placed, v->cpu.seg, sizeof(r->placed)))
+	if (r->placed_native == r->native && !memcmp(r->placed, v->cpu.seg, sizeof(r->placed)))
 		return true;
 	memset(r->placed, 0, sizeof(r->placed));
+	r->placed_native = r->native;
 	for (i = 0; i < ARRAY_SIZE(segs); i++) {
 		const struct rvm_seg *s = &v->cpu.seg[segs[i]];
 
@@ -414,7 +473,8 @@ static bool kernel_segs_place(struct rvm_vcpu *v)
 				return false;
 			continue;
 		}
-		if (!(s->sel & ~3) || (s->sel & 4) || (s->sel | 7) > DESC_GUEST_MAX ||
+		if (!(s->sel & ~3) || (s->sel | 7) > DESC_GUEST_MAX ||
+		    ((s->sel & 4) && !r->native) ||
 		    !(s->attr & RVM_SEG_P) || !(s->attr & RVM_SEG_S) ||
 		    (s->attr & (RVM_SEG_CODE | RVM_SEG_W)) == RVM_SEG_CODE)
 			return false;
@@ -426,7 +486,8 @@ static bool kernel_segs_place(struct rvm_vcpu *v)
 		/* SDM vol. 3 §5.5: data may be loaded with an RPL up to its DPL */
 		if ((s->sel & 3) > (desc_kernel(s) >> DESC_DPL_SHIFT & 3))
 			return false;
-		r->load_gdt[s->sel >> 3] = desc_kernel(s);
+		if (!(s->sel & 4))
+			r->load_gdt[s->sel >> 3] = desc_kernel(s);
 	}
 	r->run_gdt[R1_SEL_KCS / 8] = desc_kernel(&v->cpu.seg[RVM_CS]);
 	r->run_gdt[R1_SEL_KSS / 8] = desc_kernel(&v->cpu.seg[RVM_SS]);
@@ -447,22 +508,47 @@ int ring1_desc_prepare(struct rvm_vcpu *v)
 	struct ring1_ctx *ctx = r->ctx;
 	int err;
 
+	u64 *gdt = r->table[RING1_GDT].desc;
+
 	if (v->cpu.cpl != 3) {
-		if (!(v->avail & RVM_G_SEG))
-			return 1;	/* as it came back */
-		ctx->guest_ldt = 0;
-		ctx->guest_gdt.address = (unsigned long)r->load_gdt;
-		ctx->run_gdt.address = (unsigned long)r->run_gdt;
-		return kernel_segs_place(v);
-	}
-	if (!(v->avail & RVM_G_SEG) && desc_good(r))
+		/* as it came back */
+		if (!(v->avail & RVM_G_SEG) && (!r->native || desc_good(r))) {
+			if (r->native)
+				ctx->guest_gdt.address = (unsigned long)r->native_gdt;
+			return 1;
+		}
+		rvm_need(v, RVM_G_SEG);
+		err = kernel_native(v);
+		if (err < 0)
+			return err;
+		r->native = err;
+		if (!kernel_segs_place(v))
+			return 0;
+		if (!r->native) {
+			ctx->guest_ldt = 0;
+			ctx->guest_gdt.address = (unsigned long)r->load_gdt;
+			ctx->run_gdt.address = (unsigned long)r->run_gdt;
+			return 1;
+		}
+		ctx->guest_ldt = r->table[RING1_LDT].limit < 0 ? 0 : R1_SEL_LDT;
+		ctx->guest_gdt.address = (unsigned long)r->native_gdt;
+		ctx->run_gdt.address = (unsigned long)r->table[RING1_GDT].seen;
+		/* The gate may have had others there in between (fast.c). */
+		gdt[R1_SEL_KCS / 8] = r->run_gdt[R1_SEL_KCS / 8];
+		gdt[R1_SEL_KSS / 8] = r->run_gdt[R1_SEL_KSS / 8];
 		return 1;
-	err = desc_sync(v);
-	if (err)
-		return err;
+	}
+	if ((v->avail & RVM_G_SEG) || !desc_good(r)) {
+		err = desc_sync(v);
+		if (err)
+			return err;
+		if (!user_segs_match(v))
+			return 0;
+		r->native = !r->table[RING1_GDT].conforming && !r->table[RING1_LDT].conforming;
+	}
 	ctx->guest_gdt.address = (unsigned long)r->table[RING1_GDT].seen;
 	ctx->run_gdt.address = ctx->guest_gdt.address;
-	return user_segs_match(v);
+	return 1;
 }
 
 u32 ring1_real_sel(const struct rvm_vcpu *v, enum rvm_sreg n)
@@ -486,6 +572,16 @@ void ring1_take_seg(struct rvm_vcpu *v, enum rvm_sreg n, u16 sel)
 		*s = (struct rvm_seg) { .sel = sel, .attr = RVM_SEG_UNUSABLE };
 		return;
 	}
-	/* only ring 3 can load another one */
+	/* only from ring 3's copies can another one be loaded */
 	seg_of_desc(s, sel, desc_lookup(to_ring1(v), sel));
+}
+
+u64 ring1_seg_desc(const struct rvm_seg *s)
+{
+	return desc_of_seg(s);
+}
+
+void ring1_set_seg(struct rvm_vcpu *v, enum rvm_sreg n, u16 sel, u64 desc)
+{
+	seg_of_desc(&v->cpu.seg[n], sel, desc);
 }

@@ -60,6 +60,7 @@
 
 #define R1_MITIGATE	440		/* R1_DO_*: mitigate.c */
 #define R1_VERW		444		/* a selector to be verified */
+#define R1_FAST		448		/* ring1_fast() may be asked */
 #define R1_DO_RETURNS	1
 #define R1_DO_VERW	2
 
@@ -73,7 +74,14 @@
 #define R1_KIND_POPF	4
 #define R1_KIND_RDTSC	5
 #define R1_KIND_RDTSCP	6
+#define R1_KIND_IRET	7
+#define R1_KIND_SYSEXIT	8
 #define R1_KIND_READ_CR	0x20		/* plus 8 times the place in R1_CRS, plus the register */
+/* Loads of ES, DS, FS, GS, which are 0 to 3 here (fast.c) */
+#define R1_KIND_MOV_SEG	0x40		/* plus 8 times which, plus the register */
+#define R1_KIND_POP_SEG	0x60		/* plus twice which, plus 1 if it is two bytes long */
+#define R1_KIND_STACK_SEG 0x68		/* plus which: MOV from ESP plus a displacement, */
+#define R1_KIND_DISP	0x80		/* which is behind it: plus a quarter of that */
 
 /* Flags that are virtual in ring 1: IF, IOPL, AC, and VIF and VIP, which POPF leaves
  * alone.  And those that POPF may change without a closer look. */
@@ -81,6 +89,9 @@
 #define R1_POPF_KEEPS	0x180000
 #define R1_POPF_EASY	0x243ed7
 #define R1_IF		0x200
+#define R1_TF		0x100
+#define R1_IOPL		0x3000
+#define R1_NT		0x4000
 #define R1_RF		0x10000
 #define R1_AC		0x40000
 

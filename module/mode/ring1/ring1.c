@@ -151,6 +151,7 @@ static int ring1_setup(char *why, size_t len)
 	CHECK(tsc_aux, R1_TSC_AUX);
 	CHECK(mitigate, R1_MITIGATE);
 	CHECK(verw, R1_VERW);
+	CHECK(fast, R1_FAST);
 #undef CHECK
 
 	if (!ring1_wanted) {
@@ -249,6 +250,11 @@ static int ring1_vcpu_init(struct rvm_vcpu *v)
 	};
 	ctx->guest_gdt.size = R1_GDT_LIMIT;
 	ctx->run_gdt.size = R1_GDT_LIMIT;
+	ctx->native_gdt = (struct desc_ptr) {
+		.size = R1_GDT_LIMIT, .address = (unsigned long)r->native_gdt,
+	};
+	ctx->gdt = r->table[RING1_GDT].desc;
+	ctx->slot = pgtable_l5_enabled() ? r->p4d : r->pgd;
 	ctx->bridge_gdt = (struct desc_ptr) {
 		.size = R1_GDT_LIMIT, .address = (unsigned long)r->bridge_gdt,
 	};
@@ -404,7 +410,8 @@ static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 	ctx->frame.rflags = (c->rflags & ~(user ? 0 : RING1_VIRTUAL_FLAGS)) | RVM_FL_IF;
 	ctx->vflags = c->rflags & RING1_VIRTUAL_FLAGS;
 	/* RF holds at this one place (SDM vol. 3 §17.3.1.1). */
-	r->rf_rip = c->rflags & RVM_FL_RF ? (u32)c->rip : RING1_NO_RF;
+	ctx->rf_rip = c->rflags & RVM_FL_RF ? (u32)c->rip : RING1_NO_RF;
+	ctx->nmi_masked = v->ev.nmi.masked;
 	ctx->window = v->soft.irq_window;
 	ctx->sti_rip = 0;
 	ctx->tsc_offset = v->tsc_offset;
@@ -426,6 +433,10 @@ static void ring1_fill_frame(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 		r->flat_ss = ring1_flat_stack(&v->cpu.seg[RVM_SS]);
 		/* The gate goes on behind its instruction without a look at the limit. */
 		ctx->flat_cs = !v->cpu.seg[RVM_CS].base && v->cpu.seg[RVM_CS].limit == ~0u;
+		ctx->cs = v->cpu.seg[RVM_CS].sel;
+		ctx->ss = v->cpu.seg[RVM_SS].sel;
+		ctx->cs_desc = ring1_seg_desc(&v->cpu.seg[RVM_CS]);
+		ctx->ss_desc = ring1_seg_desc(&v->cpu.seg[RVM_SS]);
 	}
 	/* The gate's own accesses to the stack meet no breakpoint. */
 	ctx->flat_ss = r->flat_ss && !rvm_debug_armed(v);
@@ -437,15 +448,14 @@ static bool ring1_pushes_rf(u32 vector)
 	return vector < 32 && vector != RVM_DB && vector != RVM_NMI && vector != RVM_MC;
 }
 
-/* RVM_G_SEG is stale from here on, but for CPL: no way leads from one ring to another
- * without a trap. */
+/* RVM_G_SEG is stale from here on, but for CPL, CS and SS: no way leads from one ring to
+ * another without a trap. */
 static void ring1_collect(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 {
 	struct ring1_vcpu *r = to_ring1(v);
 	struct rvm_cpu *c = &v->cpu;
 	int i;
 
-	r->vector = ctx->frame.vector;
 	r->error = ctx->frame.error;
 	r->cr2 = ctx->cr2;
 	for (i = 0; i < 8; i++)
@@ -454,6 +464,12 @@ static void ring1_collect(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 	c->gpr[RVM_RSP] = (u32)ctx->frame.rsp;
 	c->rip = (u32)ctx->frame.rip;
 	c->int_shadow = 0;
+	if (ctx->moved) {
+		c->cpl = ctx->cpl;
+		ring1_set_seg(v, RVM_CS, ctx->cs, ctx->cs_desc);
+		ring1_set_seg(v, RVM_SS, ctx->ss, ctx->ss_desc);
+		r->flat_ss = true;
+	}
 	if (c->cpl) {
 		c->rflags = (ctx->frame.rflags & ~RING1_USER_VIRTUAL) |
 			(ctx->vflags & RING1_USER_VIRTUAL);
@@ -463,7 +479,7 @@ static void ring1_collect(struct rvm_vcpu *v, struct ring1_ctx *ctx)
 			c->int_shadow = RVM_SHADOW_STI;
 	}
 	/* The fault may be none of the guest's. */
-	if (ring1_pushes_rf(r->vector) && r->rf_rip != c->rip)
+	if (ring1_pushes_rf(r->vector) && ctx->rf_rip != c->rip)
 		c->rflags &= ~RVM_FL_RF;
 	v->avail &= ~RVM_G_SEG;
 }
@@ -575,10 +591,6 @@ static void ring1_enter(struct rvm_vcpu *v)
 	bool wanted;
 
 	r->vector = RING1_NO_VECTOR;
-	/* Between prepare and here an event may have come. */
-	if (unlikely(v->soft.deliver))
-		return;
-
 	if (unlikely(r->tsc_aux != v->cpu.tsc_aux)) {
 		ring1_put(v);
 		r->tsc_aux = v->cpu.tsc_aux;
@@ -593,6 +605,10 @@ static void ring1_enter(struct rvm_vcpu *v)
 	store_ldt(ctx->host_ldt);
 	ring1_guest_crs(v, ctx);
 	ring1_fill_frame(v, ctx);
+	if (unlikely(v->soft.deliver) && !ring1_fast_deliver(v)) {
+		r->event_slow = true;
+		return;
+	}
 	*(void **)(c->nmi_stack + RING1_IST_TOP) = &ctx->frame;
 	*(void **)(c->mc_stack + RING1_IST_TOP) = &ctx->frame;
 	ctx->nmis = 0;
@@ -612,6 +628,7 @@ static void ring1_enter(struct rvm_vcpu *v)
 	rvm_xcr_load_host(v);
 
 	if (likely(!ctx->aborted)) {
+		r->vector = ctx->frame.vector;
 		ring1_collect(v, ctx);
 		v->stats.fast += ctx->fast_count;
 		ctx->fast_count = 0;
@@ -624,7 +641,10 @@ static void ring1_enter(struct rvm_vcpu *v)
 			r->hits = ring1_hits(r->dr6, dr7);
 		}
 	} else {
+		/* The guest has not run, but an event may have been delivered. */
 		r->vector = RING1_ABORTED;
+		if (ctx->moved)
+			ring1_collect(v, ctx);
 		r->error = ctx->aborted;
 	}
 	if (wanted)
@@ -676,7 +696,7 @@ static void ring1_set_root(struct ring1_vcpu *r, u64 pdpt)
 {
 	u64 entry = pdpt | _PAGE_PRESENT | _PAGE_RW | _PAGE_USER | _PAGE_ACCESSED;
 
-	WRITE_ONCE(*(pgtable_l5_enabled() ? r->p4d : r->pgd), entry);
+	WRITE_ONCE(*r->ctx->slot, entry);
 }
 
 /* struct rvm_mode: prepare */
@@ -704,6 +724,8 @@ static int ring1_prepare(struct rvm_vcpu *v)
 	if (err <= 0)
 		return err;
 	ring1_set_root(r, rvm_shadow_tree(v)->root_pa);
+	ring1_fast_prefault(v);
+	ring1_fast_fill(v);
 	rvm_fpu_settle(v);
 	v->stats.native++;
 	return 1;
@@ -748,6 +770,7 @@ static int ring1_slice(struct rvm_vcpu *v)
 	if (ring1_eager && r->reason != RING1_LONG)
 		budget = 1;
 	r->force = RING1_FORCE_NONE;
+	r->event_slow = false;
 	/* The instruction that sets IF ends the slice. */
 	return rvm_soft_slice(v, budget, watch);
 }

@@ -8,6 +8,7 @@
  *   desc.c    shadow descriptor tables, hidden descriptor caches
  *   view.c    what ring 1 executes in place of the guest's pages
  *   decide.c  native or interpreted, and why
+ *   fast.c    system calls, IRET, delivery of events without leaving the guest
  *   traps.c   what each trap needs
  *   mitigate.c  what is done against speculation
  */
@@ -71,6 +72,27 @@ struct ring1_ctx {
 	u64 tsc_aux;
 	u32 mitigate __aligned(8);
 	u16 verw;
+
+	/* From here on fast.c's; by ring: [0] for ring 3, [1] for ring 1.  */
+	u32 fast __aligned(8);
+	bool moved;			/* CPL, CS or SS are not those that v->cpu has */
+	bool nmi_masked;		/* IRET has to tell */
+	bool has_tss;			/* TR is a 32-bit TSS with a stack for ring 0 */
+	bool has_sysenter;
+	u32 cpl;			/* the guest's */
+	u32 cs, ss;			/* its selectors, */
+	u64 cs_desc, ss_desc;		/* and where they come from, if moved */
+	u64 rf_rip;			/* where the entry had RF; RING1_NO_RF: it had none */
+	u64 *slot;			/* the entry of our own table that the tree hangs under, */
+	u64 roots[2];			/* its values; 0: not ready */
+	u64 *tops[2];			/* and the tree's top tables */
+	u64 *gdt;			/* the shadow table */
+	struct desc_ptr native_gdt __aligned(8);
+	u32 gdt_limit __aligned(8);
+	u32 idt_base, idt_limit, tss_base;
+	u32 sysenter_cs, sysenter_eip, sysenter_esp;
+	u32 want;			/* an address whose translation was missed, */
+	bool wants, want_write;
 };
 
 /* The guest's tables that are shadowed */
@@ -85,13 +107,14 @@ enum ring1_table { RING1_GDT, RING1_LDT, RING1_NR_TABLES };
  * @desc: 64 KiB, what ring 3 sees
  * @seen: the same memory, read-only, as the CPU is given it
  * @valid: up to date with the guest's memory
+ * @conforming: there is conforming code in it
  */
 struct ring1_shadow {
 	u64 base;
 	s32 limit;
 	u64 gpa[RING1_TABLE_PAGES];
 	u64 *desc, *seen;
-	bool valid;
+	bool valid, conforming;
 };
 
 #define RING1_NO_GPA	(~0ull)
@@ -114,7 +137,10 @@ struct ring1_vcpu {
 	struct ring1_shadow table[RING1_NR_TABLES];
 	u64 *load_gdt, *run_gdt;	/* for ring 1: on the way in, and after it */
 	u64 *bridge_gdt;		/* the host's and ours, while the IDT changes */
-	struct rvm_seg placed[6];	/* whose descriptors are in the first two */
+	u64 *native_gdt;		/* ring 3's, with DPL 1 for 0: also for the way in */
+	bool native;			/* ring 1 runs on ring 3's tables (desc.c) */
+	struct rvm_seg placed[6];	/* whose descriptors are in the first two, */
+	bool placed_native;		/* and what @native was then */
 
 	bool views;			/* there are any: the CPU has SMAP */
 
@@ -122,7 +148,7 @@ struct ring1_vcpu {
 	enum ring1_force force;		/* interpret, whatever decide says */
 	bool tlb_stale;			/* translations changed: look again where the tables are */
 
-	u64 rf_rip;			/* where the entry had RF; RING1_NO_RF: it had none */
+	bool event_slow;		/* the event is not for fast.c */
 
 	/* what the last run left, while RVM_G_SEG is stale */
 	u32 vector, error;
@@ -156,6 +182,9 @@ void ring1_desc_load(struct ring1_vcpu *r);
 u32 ring1_real_sel(const struct rvm_vcpu *v, enum rvm_sreg s);
 /* The guest came back with selector @sel in @s. */
 void ring1_take_seg(struct rvm_vcpu *v, enum rvm_sreg s, u16 sel);
+/* A hidden descriptor and what a table has for it. */
+void ring1_set_seg(struct rvm_vcpu *v, enum rvm_sreg s, u16 sel, u64 desc);
+u64 ring1_seg_desc(const struct rvm_seg *s);
 bool ring1_desc_written(struct rvm_vcpu *v, u64 gpa);
 
 /* ---- view.c ---- */
@@ -203,6 +232,7 @@ bool ring1_view_discover(struct rvm_vcpu *v, struct ring1_view *view, u32 off);
 
 /* ---- decide.c ---- */
 enum ring1_reason ring1_decide(struct rvm_vcpu *v);
+enum ring1_reason ring1_decide_state(struct rvm_vcpu *v);
 void ring1_count(struct rvm_vcpu *v, enum ring1_reason reason);
 
 
@@ -214,6 +244,13 @@ u32 ring1_mitigate(void);
 
 /* ---- traps.c ---- */
 int ring1_handle(struct rvm_vcpu *v);
+
+/* ---- fast.c ---- */
+void ring1_fast_fill(struct rvm_vcpu *v);
+bool ring1_fast_event(struct rvm_vcpu *v);
+bool ring1_fast_deliver(struct rvm_vcpu *v);
+void ring1_fast_prefault(struct rvm_vcpu *v);
+void ring1_fast(struct ring1_frame *f);
 
 /* ---- switch.S ---- */
 void ring1_switch(struct ring1_frame *frame);

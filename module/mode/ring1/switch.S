@@ -151,11 +151,11 @@ SYM_INNER_LABEL(ring1_trap, SYM_L_LOCAL)
 	 * nothing changed.
 	 */
 	cmpl	$13, R1_VECTOR(%rsp)
-	jne	ring1_leave
-	testb	$2, R1_CS(%rsp)
-	jnz	ring1_leave
+	jne	ring1_fast_ud
 	cmpl	$0, R1_FLAT_CS(%rsp)
 	je	ring1_leave
+	testb	$2, R1_CS(%rsp)
+	jnz	ring1_to_fast
 	mov	R1_RIP(%rsp), %ecx
 	RING1_WALK
 	/* Only a view can be executed; a user page is one. */
@@ -175,10 +175,12 @@ SYM_INNER_LABEL(ring1_trap, SYM_L_LOCAL)
 	je	ring1_popf
 	cmp	$R1_KIND_RDTSC, %eax
 	je	ring1_rdtsc
+	cmp	$R1_KIND_MOV_SEG, %eax
+	jae	ring1_to_fast
 	cmp	$R1_KIND_READ_CR, %eax
 	jae	ring1_read_cr
 	cmp	$R1_KIND_RDTSCP, %eax
-	jne	ring1_leave
+	jne	ring1_to_fast
 
 	mov	R1_TSC_AUX(%rsp), %rax
 	bt	$32, %rax
@@ -208,6 +210,21 @@ SYM_INNER_LABEL(ring1_read_cr, SYM_L_LOCAL)
 	mov	%rcx, (%rsp, %rax, 8)
 	addl	$3, R1_RIP(%rsp)
 	jmp	ring1_resume
+
+	/* SYSENTER where there is none in compatibility mode */
+SYM_INNER_LABEL(ring1_fast_ud, SYM_L_LOCAL)
+	cmpl	$6, R1_VECTOR(%rsp)
+	jne	ring1_leave
+	testb	$2, R1_CS(%rsp)
+	jz	ring1_leave
+	cmpl	$0, R1_FLAT_CS(%rsp)
+	je	ring1_leave
+	/* Not a call: those may count in per-CPU memory.  It ends in ring1_go or ring1_leave. */
+SYM_INNER_LABEL(ring1_to_fast, SYM_L_LOCAL)
+	cmpl	$0, R1_FAST(%rsp)
+	je	ring1_leave
+	mov	%rsp, %rdi
+	jmp	ring1_fast
 
 SYM_INNER_LABEL(ring1_cli, SYM_L_LOCAL)
 	andl	$~R1_IF, R1_VFLAGS(%rsp)
@@ -306,6 +323,8 @@ SYM_INNER_LABEL(ring1_resume, SYM_L_LOCAL)
 	incl	R1_FAST_COUNT(%rsp)
 	/* The trap set it; the instruction is over (SDM vol. 3 §17.3.1.1). */
 	andl	$~R1_RF, R1_RFLAGS(%rsp)
+SYM_INNER_LABEL(ring1_go, SYM_L_GLOBAL)
+	RVM_HINT_NO_STACK
 	/* An NMI or #MC from here on ends in ring1_leave; before, it was counted.  The
 	 * label stands before the look at the counts, or one that comes right after it
 	 * would wait for whatever ends the guest's run next. */
@@ -328,7 +347,7 @@ SYM_INNER_LABEL(ring1_resume_end, SYM_L_LOCAL)
 3:
 	movq	$2, R1_VECTOR(%rsp)
 
-SYM_INNER_LABEL(ring1_leave, SYM_L_LOCAL)
+SYM_INNER_LABEL(ring1_leave, SYM_L_GLOBAL)
 	RVM_HINT_NO_STACK
 	/* No flag of the guest's may stay: DF, and AC, which switches SMAP off. */
 	pushq	$2
@@ -420,7 +439,19 @@ SYM_INNER_LABEL(ring1_trap_here, SYM_L_LOCAL)
 	je	4f
 	lea	ring1_iret(%rip), %rax
 	cmp	%rax, R1_RIP - R1_VECTOR + 8(%rsp)
-	jne	5f
+	je	4f
+	lea	ring1_entry_begin(%rip), %rax
+	cmp	%rax, R1_RIP - R1_VECTOR + 8(%rsp)
+	jb	3f
+	lea	ring1_entry_end(%rip), %rax
+	cmp	%rax, R1_RIP - R1_VECTOR + 8(%rsp)
+	jb	5f
+3:
+	/* In the gates the stack is the context's page. */
+	mov	%rsp, %rdi
+	and	$-4096, %rdi
+	add	$R1_FRAME, %rdi
+	jmp	5f
 4:
 	mov	R1_RSP - R1_VECTOR + 8(%rsp), %rdi
 	sub	$R1_RIP, %rdi

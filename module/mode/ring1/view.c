@@ -440,7 +440,8 @@ static void view_keep(struct ring1_view *view, const u8 *code, u32 off, u32 mode
 
 static bool view_ends_flow(const struct rvm_decoded *d)
 {
-	return d->op == RVM_OP_JMP || d->op == RVM_OP_RET;
+	return d->op == RVM_OP_JMP || d->op == RVM_OP_RET || d->op == RVM_OP_IRET ||
+		d->op == RVM_OP_SYSEXIT;
 }
 
 static bool view_branches(const struct rvm_decoded *d)
@@ -459,11 +460,35 @@ static u8 view_kind_cr(const struct rvm_decoded *d)
 	return R1_KIND_READ_CR + place[cr] * 8 + gpr;
 }
 
-/* What the gates do by themselves (switch.S), without prefixes. */
+/* Loads of data segments: R1_KIND_*_SEG */
+static u8 view_kind_seg(const struct rvm_decoded *d)
+{
+	static const u8 place[] = { [RVM_ES] = 1, [RVM_DS] = 2, [RVM_FS] = 3, [RVM_GS] = 4 };
+	u8 reg = d->opnd[0].reg, which;
+
+	if (reg >= ARRAY_SIZE(place) || !place[reg])
+		return 0;
+	which = place[reg] - 1;
+	if (d->op == RVM_OP_POP_SREG)
+		return d->len == 1 + (which >= 2) ? R1_KIND_POP_SEG + which * 2 + (which >= 2) : 0;
+	if (d->len == 2 && d->modrm >> 6 == 3)
+		return R1_KIND_MOV_SEG + which * 8 + (d->modrm & 7);
+	/* [ESP + disp8] */
+	if (d->len == 4 && d->modrm >> 6 == 1 && d->base == RVM_RSP * 8 && d->index == RVM_BASE_NONE &&
+	    d->seg == RVM_SS && d->disp < 0x80 && !(d->disp & 3))
+		return R1_KIND_STACK_SEG + which;
+	return 0;
+}
+
+/* What the gates do by themselves (switch.S, fast.c), without prefixes. */
 static u8 view_kind(const struct rvm_decoded *d)
 {
+	if (d->op == RVM_OP_MOV_TO_SREG || d->op == RVM_OP_POP_SREG)
+		return view_kind_seg(d);
 	if (d->len == 2 && d->op == RVM_OP_RDTSC)
 		return R1_KIND_RDTSC;
+	if (d->len == 2 && d->op == RVM_OP_SYSEXIT)
+		return R1_KIND_SYSEXIT;
 	if (d->len == 3 && d->op == RVM_OP_RDTSCP)
 		return R1_KIND_RDTSCP;
 	if (d->len == 3 && d->op == RVM_OP_MOV_FROM_CR)
@@ -479,6 +504,8 @@ static u8 view_kind(const struct rvm_decoded *d)
 		return R1_KIND_PUSHF;
 	case RVM_OP_POPF:
 		return R1_KIND_POPF;
+	case RVM_OP_IRET:
+		return R1_KIND_IRET;
 	default:
 		return 0;
 	}
@@ -515,6 +542,8 @@ static void view_walk(struct ring1_view *view, const u8 *code, u32 off, u32 mode
 			view->kinds[off] = view_kind(&d);
 			if (!view->kinds[off])
 				goto next;
+			if ((view->kinds[off] & ~3) == R1_KIND_STACK_SEG)
+				view->kinds[off + 1] = R1_KIND_DISP + d.disp / 4;
 		} else if (!view_covers_kept(view, off, d.len)) {
 			view->kinds[off] = view_kind(&d);
 			view_copy(view, off, code + off, d.len);
