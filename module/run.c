@@ -118,7 +118,7 @@ void rvm_wake(struct rvm_vcpu *v)
 		 * guest does not go offline while preemption is off here. */
 		cpu = READ_ONCE(v->last_cpu);
 		if (cpu != me && cpu >= 0 && cpu_online(cpu))
-			smp_send_reschedule(cpu);
+			rvm_send_reschedule(cpu);
 	}
 	put_cpu();
 	rcuwait_wake_up(&v->wait);
