@@ -256,6 +256,7 @@ static int desc_place(struct rvm_vcpu *v, struct ring1_shadow *s, u64 base, s32 
 		if (old != RING1_NO_GPA)
 			rvm_untrack_gfn(v->vm, old >> PAGE_SHIFT);
 	}
+	WRITE_ONCE(s->pages, n);
 	s->base = base;
 	s->limit = limit;
 	return 0;
@@ -355,14 +356,16 @@ bool ring1_desc_written(struct rvm_vcpu *v, u64 gpa)
 {
 	struct ring1_vcpu *r = to_ring1(v);
 	bool hit = false;
-	int t, i;
+	u32 t, i, n;
 
-	for (t = 0; t < RING1_NR_TABLES; t++)
-		for (i = 0; i < RING1_TABLE_PAGES; i++)
+	for (t = 0; t < RING1_NR_TABLES; t++) {
+		n = READ_ONCE(r->table[t].pages);
+		for (i = 0; i < n; i++)
 			if (READ_ONCE(r->table[t].gpa[i]) == (gpa & PAGE_MASK)) {
 				WRITE_ONCE(r->table[t].valid, false);
 				hit = true;
 			}
+	}
 	return hit;
 }
 

@@ -355,13 +355,14 @@ static void ring1_put(struct rvm_vcpu *v)
 
 /*
  * What may differ from the host's while the guest runs.  CET would ask the guest's
- * code for ENDBR, PKE its pages for keys; RDPMC is refused; RDTSC where the guest's
+ * code for ENDBR, PKE its pages for keys, LASS would keep its kernel from the lower half; RDPMC is refused; RDTSC where the guest's
  * TSC is not the host's; UMIP makes the descriptor-table instructions trap.
  */
-#define RING1_CR4_CET	BIT(23)	/* SDM vol. 3 §2.5; older headers have no name for it */
+#define RING1_CR4_CET	BIT(23)	/* SDM vol. 3 §2.5; older headers have no names for these */
+#define RING1_CR4_LASS	BIT(27)
 #define RING1_CR4_CLEAR	(X86_CR4_SMEP | X86_CR4_SMAP | X86_CR4_PKE | X86_CR4_PCE | X86_CR4_TSD | \
 			 X86_CR4_OSXSAVE | X86_CR4_OSFXSR | X86_CR4_OSXMMEXCPT | X86_CR4_DE | \
-			 X86_CR4_FSGSBASE | RING1_CR4_CET)
+			 X86_CR4_FSGSBASE | RING1_CR4_CET | RING1_CR4_LASS)
 #define RING1_CR4_GUEST	(X86_CR4_OSXSAVE | X86_CR4_OSFXSR | \
 			 X86_CR4_OSXMMEXCPT | X86_CR4_DE | X86_CR4_TSD)
 

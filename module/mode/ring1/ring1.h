@@ -104,6 +104,7 @@ enum ring1_table { RING1_GDT, RING1_LDT, RING1_NR_TABLES };
  * struct ring1_shadow - one shadowed descriptor table
  * @base, @limit: of the guest's table as shadowed; limit -1: none
  * @gpa: where its pages are in guest-physical memory; RING1_NO_GPA: nowhere
+ * @pages: how many of them there are
  * @desc: 64 KiB, what ring 3 sees
  * @seen: the same memory, read-only, as the CPU is given it
  * @valid: up to date with the guest's memory
@@ -113,6 +114,7 @@ struct ring1_shadow {
 	u64 base;
 	s32 limit;
 	u64 gpa[RING1_TABLE_PAGES];
+	u32 pages;
 	u64 *desc, *seen;
 	bool valid, conforming;
 };
