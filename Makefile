@@ -19,7 +19,7 @@ all: launcher module
 # for each kernel release, and the tree stays clean.
 
 have_kdir = $(wildcard $(KDIR)/Makefile)
-release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h)
+release = $(shell sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' $(KDIR)/include/generated/utsrelease.h 2>/dev/null)
 
 need_kdir:
 ifeq ($(have_kdir),)
