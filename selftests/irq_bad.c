@@ -217,7 +217,7 @@ static void fast_timers(void)
 	g_out(c, 0x43, 0x34);
 	g_out(c, 0x40, 2);
 	g_out(c, 0x40, 0);
-	for (i = 0; i < 200; i++) {
+	for (i = 0; i < 50; i++) {
 		g_halt(c);
 		EXPECT(c->n >= 1);
 		g_eoi(c);

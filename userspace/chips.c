@@ -26,12 +26,8 @@ int chips_choose(const struct vm *vm, const struct run_opts *o,
 	if (o->irqchip == IRQCHIP_KERNEL && !offered)
 		return diag_set(d, "%s has no interrupt controllers in the kernel: give --irqchip user, or load a current module",
 				vm->device);
-	if (o->irqchip == IRQCHIP_AUTO) {
-		*choice = offered ? IRQCHIP_KERNEL : IRQCHIP_USER;
-		if (!offered)
-			say("%s has no interrupt controllers in the kernel: this program's own are taken (--irqchip user)",
-			    vm->device);
-	}
+	if (o->irqchip == IRQCHIP_AUTO)
+		*choice = offered && o->cpus > 1 ? IRQCHIP_KERNEL : IRQCHIP_USER;
 	if (*choice == IRQCHIP_USER && o->cpus > 1)
 		return diag_set(d, "--cpus %u needs interrupt controllers in the kernel: %s",
 				o->cpus, o->irqchip == IRQCHIP_USER ?

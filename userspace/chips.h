@@ -29,8 +29,8 @@ struct chips {
 };
 
 /*
- * What "--irqchip" comes to on @vm, which has no VM yet: kernel or user.  Says
- * so if it is not what a user would expect.  0, or -1 and @d.
+ * What "--irqchip" comes to on @vm, which has no VM yet: kernel or user.  0, or -1
+ * and @d.
  */
 int chips_choose(const struct vm *vm, const struct run_opts *o,
 		 enum irqchip_choice *choice, struct diag *d);
