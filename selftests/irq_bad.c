@@ -217,9 +217,12 @@ static void fast_timers(void)
 	g_out(c, 0x43, 0x34);
 	g_out(c, 0x40, 2);
 	g_out(c, 0x40, 0);
-	for (i = 0; i < 50; i++) {
-		g_halt(c);
-		EXPECT(c->n >= 1);
+	for (i = 0; i < 200; i++) {
+		/* Not HLT: where TCG loses STI's shadow it would wait for an interrupt that
+		 * the one in service holds back. */
+		do
+			g_open(c);
+		while (!c->n);
 		g_eoi(c);
 		g_eoi(c);
 	}
