@@ -5,7 +5,7 @@
 #include "irqtest.h"
 
 #define G_BLOCKS	G_FREE			/* 0x40 bytes each */
-#define G_STUBS		(G_FREE + 0x1000)	/* 16 bytes each */
+#define G_ENTRIES		(G_FREE + 0x1000)	/* 16 bytes each */
 #define G_GP		(G_FREE + 0x3000)
 
 #define PORT_ASK	0x10
@@ -101,11 +101,11 @@ struct vm *irq_vm(enum irq_chips chips)
 	guest_load(vm, G_GP, irq_mode() == MODE_LONG ? gp64 : gp32);
 	for (i = 0; i < 256; i++) {
 		/* push, mov $i, %al, out, pop, iret */
-		uint8_t stub[] = { 0x50, 0xb0, i, 0xe6, PORT_VECTOR, 0x58, 0x48, 0xcf };
+		uint8_t code[] = { 0x50, 0xb0, i, 0xe6, PORT_VECTOR, 0x58, 0x48, 0xcf };
 
 		if (irq_mode() != MODE_LONG)
-			stub[6] = 0xcf;
-		memcpy(vm->mem + G_STUBS + 16 * i, stub, sizeof(stub));
+			code[6] = 0xcf;
+		memcpy(vm->mem + G_ENTRIES + 16 * i, code, sizeof(code));
 	}
 	return vm;
 }
@@ -121,7 +121,7 @@ struct ivcpu *irq_vcpu(struct vm *vm, unsigned int id)
 	irq_cpuid(c->v, true);
 	vcpu_set_mode(c->v, irq_mode());
 	for (i = 0; i < 256; i++)
-		guest_handler(vm, irq_mode(), i, G_STUBS + 16 * i);
+		guest_handler(vm, irq_mode(), i, G_ENTRIES + 16 * i);
 	guest_handler(vm, irq_mode(), GP, G_GP);
 	c->block = G_BLOCKS + 0x40 * id;
 	c->v->regs.rbx = c->block;
