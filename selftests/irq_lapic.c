@@ -3,6 +3,8 @@
  * The local APIC (SDM vol. 3 10): registers in both modes, IPIs to itself, priorities,
  * EOI, errors, the timer in its three modes.
  */
+#include <time.h>
+
 #include "irqtest.h"
 
 #define SELF	0x40000u		/* ICR shorthand */
@@ -306,6 +308,136 @@ static void timer_deadline(void)
 	EXPECT_NO_VECTOR(c);
 }
 
+static uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+/* The timer, started, has run down: by the clock that it counts, of 1 GHz. */
+static void run_down_from(struct ivcpu *c, uint32_t lvtt, uint32_t count)
+{
+	uint64_t end;
+
+	g_apic(c, APIC_LVTT, lvtt);
+	g_apic(c, APIC_TMICT, count);
+	end = now_ns() + count;
+	while (now_ns() <= end)
+		;
+}
+
+static void run_down(struct ivcpu *c, uint32_t lvtt)
+{
+	run_down_from(c, lvtt, 1000);
+}
+
+/*
+ * A timer that has run down has expired (SDM vol. 3 10.5.4), whatever is written next and
+ * however late the host's own timers are.  With highres=off these wait for its tick.
+ */
+static void timer_late(void)
+{
+	struct ivcpu *c = irq_start();
+	struct kvm_lapic_state s;
+	uint32_t word;
+	int i;
+
+	if (dev_is_kvm())
+		SKIP("KVM's waits for the host's");
+	g_apic(c, APIC_TDCR, 0xb);
+	for (i = 0; i < 10; i++) {
+		/* masked then, and not now */
+		run_down(c, APIC_MASKED | 0x55);
+		g_apic(c, APIC_LVTT, 0x55);
+		EXPECT_NO_VECTOR(c);
+		run_down(c, APIC_MASKED | 0x55);
+		EXPECT_EQ(g_apic_read(c, APIC_TMCCT), 0);
+		EXPECT_NO_VECTOR(c);
+		/* not masked then */
+		run_down(c, 0x55);
+		g_apic(c, APIC_LVTT, APIC_MASKED | 0x55);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		run_down(c, 0x55);
+		g_apic(c, APIC_LVTT, 0x56);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		/* stopped, started again, slowed down */
+		run_down(c, 0x55);
+		g_apic(c, APIC_TMICT, 0);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		run_down(c, 0x55);
+		g_apic(c, APIC_TMICT, 0xffffffff);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		run_down_from(c, 0x20055, 300000);	/* no shorter period is kept */
+		g_apic(c, APIC_TDCR, 0xa);
+		g_apic(c, APIC_TMICT, 0);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		g_apic(c, APIC_TDCR, 0xb);
+		/* read */
+		run_down(c, 0x55);
+		EXPECT_EQ(g_irr(c, 0x55), 1);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		run_down(c, 0x55);
+		EXPECT_EQ(g_apic_read(c, APIC_TMCCT), 0);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		run_down(c, 0x55);
+		ASSERT_OK(ioctl(c->v->fd, KVM_GET_LAPIC, &s));
+		memcpy(&word, s.regs + APIC_TMCCT, 4);
+		EXPECT_EQ(word, 0);
+		memcpy(&word, s.regs + APIC_IRR + 0x20, 4);
+		EXPECT_EQ(word, 1u << 0x15);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		/* switched off */
+		run_down(c, 0x55);
+		g_apic(c, APIC_SVR, 0xff);
+		EXPECT_EQ(g_irr(c, 0x55), 1);
+		g_apic(c, APIC_SVR, SVR_ON);
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+	}
+}
+
+/* The same of a deadline. */
+static void deadline_late(void)
+{
+	struct ivcpu *c = irq_start();
+	uint64_t tsc;
+	int i;
+
+	if (dev_is_kvm() || dev_cap(KVM_CAP_TSC_DEADLINE_TIMER) <= 0)
+		SKIP("KVM's waits for the host's");
+	g_apic(c, APIC_LVTT, 0x40055);
+	for (i = 0; i < 30; i++) {
+		tsc = g_rdmsr(c, MSR_TSC) + 100000;
+		g_wrmsr(c, MSR_TSC_DEADLINE, tsc);
+		while (g_rdmsr(c, MSR_TSC) < tsc)
+			;
+		switch (i % 3) {
+		case 0:
+			g_wrmsr(c, MSR_TSC_DEADLINE, 0);
+			break;
+		case 1:
+			g_apic(c, APIC_LVTT, 0x55);
+			g_apic(c, APIC_LVTT, 0x40055);
+			break;
+		default:
+			EXPECT_EQ(g_rdmsr(c, MSR_TSC_DEADLINE), 0);
+		}
+		EXPECT_VECTORS(c, 0x55);
+		g_eoi(c);
+		EXPECT_NO_VECTOR(c);
+	}
+}
+
 /* x2APIC: the way in and out, registers by MSR, reserved bits that fault. */
 static void x2apic(void)
 {
@@ -410,7 +542,8 @@ int main(void)
 		{ "priorities", priorities }, { "cr8", cr8 }, { "mov_cr8", mov_cr8 },
 		{ "errors", errors }, { "software_disabled", software_disabled },
 		{ "timer_once", timer_once }, { "timer_periodic", timer_periodic },
-		{ "timer_deadline", timer_deadline }, { "x2apic", x2apic },
+		{ "timer_deadline", timer_deadline }, { "timer_late", timer_late },
+		{ "deadline_late", deadline_late }, { "x2apic", x2apic },
 		{ "relocated", relocated }, { "nmi_to_self", nmi_to_self },
 	};
 

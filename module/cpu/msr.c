@@ -67,6 +67,7 @@ u64 rvm_guest_tsc(struct rvm_vcpu *v)
 
 static void rvm_set_tsc_offset(struct rvm_vcpu *v, u64 offset)
 {
+	rvm_lapic_tsc_moves(v);
 	v->tsc_offset = offset;
 	if (v->clock_msr)
 		set_bit(RVM_REQ_CLOCK, &v->requests);

@@ -97,7 +97,9 @@ enum rvm_lapic_event { RVM_APIC_INIT, RVM_APIC_SIPI };
  *   place, read by anybody
  * @served: messages of lowest priority that it has got
  * @timer: armed and stopped by that thread alone, no lock held
- * @target, @period: of @timer; ns of CLOCK_MONOTONIC, ns
+ * @target: when the count is 0, ns of CLOCK_MONOTONIC; 0: it does not run.  Changed by
+ *   @timer, and where that is stopped
+ * @period: ns
  * @eoi_vector: split chips: a level-triggered vector to tell the client of, or -1
  * @tpr_report: the client wants to see accesses to TPR
  * @tpr_access: there was one, at @tpr_rip
@@ -248,7 +250,8 @@ void rvm_lapic_reset(struct rvm_vcpu *v, bool init);	/* @init: by INIT, not powe
 /* v->cpu.apic_base was written. */
 void rvm_lapic_base(struct rvm_vcpu *v, u64 old);
 void rvm_lapic_set_tpr(struct rvm_vcpu *v, u32 tpr);
-void rvm_lapic_tsc_moved(struct rvm_vcpu *v);
+void rvm_lapic_tsc_moves(struct rvm_vcpu *v);	/* before v->tsc_offset changes */
+void rvm_lapic_tsc_moved(struct rvm_vcpu *v);	/* after it */
 bool rvm_lapic_matches(struct rvm_lapic *l, const struct rvm_irq_msg *m);
 u32 rvm_lapic_ppr(struct rvm_lapic *l);
 /* 1: taken; 0: it had it; -1: not for it.  Any context. */

@@ -325,34 +325,78 @@ static void lapic_timer_fire(struct rvm_lapic *l)
 		lapic_take_fixed(l, lvt & LVT_VECTOR, false);
 }
 
-static enum hrtimer_restart lapic_timer_expired(struct hrtimer *t)
+/*
+ * What has come is raised, with the registers as they are.  When to look again, ns of
+ * CLOCK_MONOTONIC, or 0: the timer does not run.  In the callback, or where that cannot
+ * be running.
+ */
+static u64 lapic_timer_serve(struct rvm_lapic *l)
 {
-	struct rvm_lapic *l = container_of(t, struct rvm_lapic, timer);
-	u64 tsc;
+	u64 now = ktime_get_ns(), tsc;
 
-	switch (lapic_timer_mode(l)) {
-	case LVT_TSC_DEADLINE:
+	if (lapic_timer_mode(l) == LVT_TSC_DEADLINE) {
+		if (!l->tsc_deadline)
+			return 0;
 		/* Two clocks do not agree to the ns, and an early one would find the
 		 * guest's time not come. */
 		tsc = rvm_guest_tsc(l->v);
-		if (l->tsc_deadline > tsc) {
-			hrtimer_forward_now(t, ns_to_ktime(lapic_tsc_to_ns(l->tsc_deadline - tsc)));
-			return HRTIMER_RESTART;
-		}
+		if (l->tsc_deadline > tsc)
+			return now + lapic_tsc_to_ns(l->tsc_deadline - tsc);
+		lapic_timer_fire(l);
 		WRITE_ONCE(l->tsc_deadline, 0);
-		lapic_timer_fire(l);
-		return HRTIMER_NORESTART;
-	case LVT_PERIODIC:
-		lapic_timer_fire(l);
-		if (!l->period)
-			return HRTIMER_NORESTART;
-		hrtimer_forward_now(t, ns_to_ktime(l->period));
-		WRITE_ONCE(l->target, ktime_to_ns(hrtimer_get_expires(t)));
-		return HRTIMER_RESTART;
-	default:
-		lapic_timer_fire(l);
-		return HRTIMER_NORESTART;
+		return 0;
 	}
+	if (!l->target || l->target > now)
+		return l->target;
+	lapic_timer_fire(l);
+	if (lapic_timer_mode(l) == LVT_PERIODIC && l->period)
+		WRITE_ONCE(l->target, now + l->period - (now - l->target) % l->period);
+	else
+		WRITE_ONCE(l->target, 0);
+	return l->target;
+}
+
+static enum hrtimer_restart lapic_timer_expired(struct hrtimer *t)
+{
+	struct rvm_lapic *l = container_of(t, struct rvm_lapic, timer);
+	u64 next = lapic_timer_serve(l);
+
+	if (!next)
+		return HRTIMER_NORESTART;
+	hrtimer_set_expires(t, ns_to_ktime(next));
+	return HRTIMER_RESTART;
+}
+
+/*
+ * The guest's timer does not wait for the host's: before a write changes what an expiry
+ * means, and before a read that shows it, what has come by now is raised.  From stop to
+ * go nothing comes.  The vCPU's own thread, or the client in its place; no lock held.
+ */
+static void lapic_timer_stop(struct rvm_lapic *l)
+{
+	hrtimer_cancel(&l->timer);
+	lapic_timer_serve(l);
+}
+
+static void lapic_timer_go(struct rvm_lapic *l)
+{
+	u64 next = lapic_timer_serve(l);
+
+	if (next)
+		hrtimer_start(&l->timer, ns_to_ktime(next), HRTIMER_MODE_ABS_HARD);
+}
+
+/* Before a read; cheap where nothing has come. */
+static void lapic_timer_look(struct rvm_lapic *l)
+{
+	u64 target = READ_ONCE(l->target), deadline = READ_ONCE(l->tsc_deadline);
+
+	if (lapic_timer_mode(l) == LVT_TSC_DEADLINE ?
+	    !deadline || deadline > rvm_guest_tsc(l->v) :
+	    !target || target > ktime_get_ns())
+		return;
+	lapic_timer_stop(l);
+	lapic_timer_go(l);
 }
 
 /* From divide configuration: 1 to 128. */
@@ -363,23 +407,21 @@ static u32 lapic_divisor(const struct rvm_lapic *l)
 	return 1u << ((d + 1) & 7);
 }
 
+/* 0 only if the timer has expired: a tick that has begun counts. */
 static u32 lapic_current_count(const struct rvm_lapic *l)
 {
 	u64 now = ktime_get_ns(), target = READ_ONCE(l->target), left;
+	u32 d = lapic_divisor(l);
 
-	if (!l->tmict || lapic_timer_mode(l) == LVT_TSC_DEADLINE)
+	if (!target || lapic_timer_mode(l) == LVT_TSC_DEADLINE)
 		return 0;
-	if (target > now)
-		left = target - now;
-	else if (lapic_timer_mode(l) == LVT_PERIODIC && l->period)
-		left = l->period - (now - target) % l->period;
-	else
-		return 0;
-	return min_t(u64, div_u64(left, lapic_divisor(l)), l->tmict);
+	/* It expires while somebody looks: it has not yet. */
+	left = target > now ? target - now : 1;
+	return min_t(u64, div_u64(left + d - 1, d), l->tmict);
 }
 
-/* The timer runs @count more ticks, then whole periods.  Not armed before. */
-static void lapic_timer_start(struct rvm_lapic *l, u32 count)
+/* The timer has @count more ticks, then whole periods.  Stopped. */
+static void lapic_timer_set(struct rvm_lapic *l, u32 count)
 {
 	u64 period = (u64)l->tmict * lapic_divisor(l);
 	u64 left = (u64)count * lapic_divisor(l);
@@ -390,58 +432,46 @@ static void lapic_timer_start(struct rvm_lapic *l, u32 count)
 		if (period != l->period)
 			left = l->period;
 	}
-	WRITE_ONCE(l->target, ktime_get_ns() + left);
-	hrtimer_start(&l->timer, ns_to_ktime(l->target), HRTIMER_MODE_ABS_HARD);
-}
-
-static void lapic_deadline_start(struct rvm_lapic *l)
-{
-	u64 tsc = rvm_guest_tsc(l->v), left = 0;
-
-	if (!l->tsc_deadline || lapic_timer_mode(l) != LVT_TSC_DEADLINE)
-		return;
-	if (l->tsc_deadline > tsc)
-		left = lapic_tsc_to_ns(l->tsc_deadline - tsc);
-	hrtimer_start(&l->timer, ns_to_ktime(ktime_get_ns() + left), HRTIMER_MODE_ABS_HARD);
+	WRITE_ONCE(l->target, count ? ktime_get_ns() + left : 0);
 }
 
 static void lapic_write_tmict(struct rvm_lapic *l, u32 val)
 {
 	if (lapic_timer_mode(l) == LVT_TSC_DEADLINE)
 		return;
-	hrtimer_cancel(&l->timer);
+	lapic_timer_stop(l);
 	l->tmict = val;
-	if (val)
-		lapic_timer_start(l, val);
+	lapic_timer_set(l, val);
+	lapic_timer_go(l);
 }
 
 static void lapic_write_tdcr(struct rvm_lapic *l, u32 val)
 {
-	u32 left = lapic_current_count(l);
+	u32 left;
 
-	hrtimer_cancel(&l->timer);
+	lapic_timer_stop(l);
+	left = lapic_current_count(l);
 	l->tdcr = val & 0xb;
-	if (left)
-		lapic_timer_start(l, left);
+	lapic_timer_set(l, left);
+	lapic_timer_go(l);
 }
 
 static void lapic_write_lvt_timer(struct rvm_lapic *l, u32 val)
 {
 	u32 old = lapic_timer_mode(l), mode = val & LVT_TIMER_MODE, left;
 
-	if (old == mode) {
-		WRITE_ONCE(l->lvt[RVM_LVT_TIMER], val);
-		return;
-	}
+	lapic_timer_stop(l);
 	left = lapic_current_count(l);
-	hrtimer_cancel(&l->timer);
 	WRITE_ONCE(l->lvt[RVM_LVT_TIMER], val);
-	if (old == LVT_TSC_DEADLINE || mode == LVT_TSC_DEADLINE) {
-		l->tmict = 0;
-		l->tsc_deadline = 0;
-	} else if (left) {
-		lapic_timer_start(l, left);
+	if (old != mode) {
+		if (old == LVT_TSC_DEADLINE || mode == LVT_TSC_DEADLINE) {
+			l->tmict = 0;
+			left = 0;
+			WRITE_ONCE(l->tsc_deadline, 0);
+		}
+		lapic_timer_set(l, left);
 	}
+	lapic_timer_go(l);
 }
 
 /* IA32_TSC_DEADLINE (§10.5.4.1).  0, or 1: #GP(0). */
@@ -452,6 +482,7 @@ int rvm_get_tsc_deadline(struct rvm_vcpu *v, u32 msr, u64 *val, bool host)
 	*val = 0;
 	if (!l)
 		return !host;
+	lapic_timer_look(l);
 	*val = lapic_timer_mode(l) == LVT_TSC_DEADLINE ? READ_ONCE(l->tsc_deadline) : 0;
 	return 0;
 }
@@ -464,21 +495,23 @@ int rvm_set_tsc_deadline(struct rvm_vcpu *v, u32 msr, u64 val, bool host)
 		return !host;
 	if (lapic_timer_mode(l) != LVT_TSC_DEADLINE)
 		return 0;
-	hrtimer_cancel(&l->timer);
+	lapic_timer_stop(l);
 	WRITE_ONCE(l->tsc_deadline, val);
-	lapic_deadline_start(l);
+	lapic_timer_go(l);
 	return 0;
 }
 
-/* The guest's TSC is another one: the same deadline comes at another time. */
+/* The guest's TSC becomes another one: the same deadline comes at another time. */
+void rvm_lapic_tsc_moves(struct rvm_vcpu *v)
+{
+	if (v->lapic)
+		lapic_timer_stop(v->lapic);
+}
+
 void rvm_lapic_tsc_moved(struct rvm_vcpu *v)
 {
-	struct rvm_lapic *l = v->lapic;
-
-	if (!l || !l->tsc_deadline)
-		return;
-	hrtimer_cancel(&l->timer);
-	lapic_deadline_start(l);
+	if (v->lapic)
+		lapic_timer_go(v->lapic);
 }
 
 /* ---- 7. what goes out ------------------------------------------------------------------ */
@@ -533,7 +566,7 @@ static void lapic_eoi(struct rvm_lapic *l)
 /* ---- 8. registers ------------------------------------------------------------------------ */
 
 /* @off: a multiple of 16.  False: there is no such register. */
-static bool lapic_read(struct rvm_lapic *l, u32 off, u32 *val)
+static bool lapic_peek(struct rvm_lapic *l, u32 off, u32 *val)
 {
 	unsigned long flags;
 	bool ok = true;
@@ -608,6 +641,13 @@ static bool lapic_read(struct rvm_lapic *l, u32 off, u32 *val)
 	return ok;
 }
 
+static bool lapic_read(struct rvm_lapic *l, u32 off, u32 *val)
+{
+	if (off == APIC_TMCCT || (off >= APIC_IRR && off < APIC_IRR + 0x80))
+		lapic_timer_look(l);
+	return lapic_peek(l, off, val);
+}
+
 static bool lapic_has_deadline(const struct rvm_lapic *l)
 {
 	const struct kvm_cpuid_entry2 *e = rvm_cpuid_find(l->v, 1, 0);
@@ -635,13 +675,16 @@ static void lapic_write_svr(struct rvm_lapic *l, u32 val)
 {
 	u32 i;
 
-	WRITE_ONCE(l->svr, val & SVR_DEFINED);
 	if (val & SVR_ENABLE) {
+		WRITE_ONCE(l->svr, val & SVR_DEFINED);
 		rvm_wake(l->v);
 		return;
 	}
+	lapic_timer_stop(l);
+	WRITE_ONCE(l->svr, val & SVR_DEFINED);
 	for (i = 0; i < RVM_NR_LVT; i++)
 		WRITE_ONCE(l->lvt[i], l->lvt[i] | LVT_MASKED);
+	lapic_timer_go(l);
 }
 
 static void lapic_write_esr(struct rvm_lapic *l)
@@ -871,6 +914,7 @@ static void lapic_clear(struct rvm_lapic *l)
 	l->tdcr = 0;
 	l->tmict = 0;
 	l->tsc_deadline = 0;
+	l->target = 0;
 	l->period = 0;
 	for (i = 0; i < RVM_NR_LVT; i++)
 		WRITE_ONCE(l->lvt[i], LVT_MASKED);
@@ -1134,9 +1178,12 @@ long rvm_get_lapic(struct rvm_vcpu *v, struct kvm_lapic_state *s)
 		return -EINVAL;
 	memset(s, 0, sizeof(*s));
 	rvm_pv_eoi_read(v);
+	/* An expiry is in IRR or still to come, not both and not neither. */
+	lapic_timer_stop(l);
 	for (off = 0; off < sizeof(s->regs); off += 16)
-		if (lapic_read(l, off, &val))
+		if (lapic_peek(l, off, &val))
 			put_reg(s, off, val);
+	lapic_timer_go(l);
 	put_reg(s, APIC_ID, lapic_abi_id(l));
 	if (lapic_x2(l))
 		put_reg(s, APIC_ICR2, l->icr2);
@@ -1190,9 +1237,11 @@ long rvm_set_lapic(struct rvm_vcpu *v, const struct kvm_lapic_state *s)
 	if (lapic_timer_mode(l) == LVT_PERIODIC && !count)
 		count = l->tmict;
 	if (lapic_timer_mode(l) == LVT_TSC_DEADLINE)
-		lapic_deadline_start(l);
-	else if (count)
-		lapic_timer_start(l, count);
+		count = 0;
+	else
+		WRITE_ONCE(l->tsc_deadline, 0);
+	lapic_timer_set(l, count);
+	lapic_timer_go(l);
 	rvm_wake(v);
 	return 0;
 }
