@@ -248,6 +248,36 @@ static void two_hundred(void)
 	}
 }
 
+/* However long the handler takes and whatever the host does meanwhile. */
+GUEST(slow16, 16, "inc %cx\nmov %bp, %si\n1: dec %si\njnz 1b\niret\n");
+GUEST(slow32, 32, "inc %ecx\nmov %ebp, %esi\n1: dec %esi\njnz 1b\niret\n");
+GUEST(slow64, 64, "inc %ecx\nmov %ebp, %esi\n1: dec %esi\njnz 1b\niretq\n");
+GUEST_ALL(outs, "sti\nnop\n1: out %al, $0x10\njmp 1b\n");
+
+static void once_each(void)
+{
+	enum guest_mode m;
+	int i;
+
+	for (m = 0; m < NR_MODES; m++) {
+		struct vcpu *v = guest_start_all(m, outs);
+
+		guest_load(v->vm, G_DATA, mode_bits(m) == 16 ? slow16 :
+			   mode_bits(m) == 32 ? slow32 : slow64);
+		guest_handler(v->vm, m, VEC, G_DATA);
+		/* some ms on a CPU, emulated or not */
+		v->regs.rbp = dev_is_interp() ? 1000 : mode_bits(m) == 16 ? 0xffff : 500000;
+		set_regs(v);
+		run_to(v, KVM_EXIT_IO);
+		for (i = 1; i <= 100; i++) {
+			ASSERT_OK(interrupt(v, VEC));
+			run_to(v, KVM_EXIT_IO);
+			get_regs(v);
+			ASSERT_EQ(v->regs.rcx, i);
+		}
+	}
+}
+
 /* An exception on the way into the handler: the interrupt is not lost. */
 GUEST(fixpf, 64, "push %rax\nmov $0x16000 + 0x40 * 8, %eax\nmovq $0x40007, (%rax)\npop %rax\n"
       "add $8, %rsp\nincl %ebx\niretq\n");
@@ -309,6 +339,7 @@ int main(void)
 		{ "sti_covers_one", sti_covers_one },
 		{ "shadow_in_events", shadow_in_events }, { "mov_ss", mov_ss },
 		{ "wakes_hlt", wakes_hlt }, { "two_hundred", two_hundred },
+		{ "once_each", once_each },
 		{ "fault_while_delivering", fault_while_delivering },
 		{ "resumed_after_host_fault", resumed_after_host_fault },
 	};

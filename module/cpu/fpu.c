@@ -45,10 +45,11 @@ static void rvm_probe_mxcsr(void)
 }
 
 /*
- * QEMU's emulated AMD-V does not know the XSETBV intercept: the guest changes
- * XCR0 unseen.  The emulator names itself in CPUID.
+ * Is the host's CPU QEMU's emulated one?  It names itself in CPUID.  Its AMD-V does not
+ * know the XSETBV intercept, so the guest changes XCR0 unseen; svm_inject_irq() has
+ * another reason to ask.
  */
-static bool rvm_on_tcg(void)
+bool rvm_on_tcg(void)
 {
 	return boot_cpu_has(X86_FEATURE_HYPERVISOR) &&
 		hypervisor_cpuid_base("TCGTCGTCGTCG", 0) != 0;

@@ -93,6 +93,7 @@ struct svm_features {
 	bool flush_by_asid;
 	bool clean_bits;
 	bool pause_filter;
+	bool repeats_irqs;	/* an emulated CPU: svm_inject_irq() */
 };
 
 extern struct svm_features svm_features;

@@ -8,6 +8,7 @@
 #include "../../mmu/walk.h"
 #include "../../trace.h"
 
+#include <linux/smp.h>
 #include <asm/debugreg.h>
 #include <asm/processor-flags.h>
 
@@ -400,6 +401,14 @@ void svm_inject_irq(struct rvm_vcpu *v, u8 vector, bool soft, u8 insn_len)
 {
 	to_svm(v)->vmcb->control.event_inj =
 		vector | (soft ? SVM_EVT_SOFT : SVM_EVT_INTR) | SVM_EVT_VALID;
+	/*
+	 * QEMU 7.2's VMRUN remembers an interrupt that it has delivered until something
+	 * else happens to the guest.  When QEMU leaves the emulated CPU meanwhile, as it
+	 * does ten times a second to emulate another, it delivers it again, IF or not.  An
+	 * IPI that waits behind VMRUN ends the guest before its first instruction.
+	 */
+	if (unlikely(svm_features.repeats_irqs) && !soft)
+		rvm_send_reschedule(smp_processor_id());
 }
 
 void svm_inject_nmi(struct rvm_vcpu *v)
