@@ -3,8 +3,6 @@
  * The local APIC (SDM vol. 3 10): registers in both modes, IPIs to itself, priorities,
  * EOI, errors, the timer in its three modes.
  */
-#include <time.h>
-
 #include "irqtest.h"
 
 #define SELF	0x40000u		/* ICR shorthand */
@@ -308,24 +306,12 @@ static void timer_deadline(void)
 	EXPECT_NO_VECTOR(c);
 }
 
-static uint64_t now_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000000000ull + t.tv_nsec;
-}
-
 /* The timer, started, has run down: by the clock that it counts, of 1 GHz. */
 static void run_down_from(struct ivcpu *c, uint32_t lvtt, uint32_t count)
 {
-	uint64_t end;
-
 	g_apic(c, APIC_LVTT, lvtt);
 	g_apic(c, APIC_TMICT, count);
-	end = now_ns() + count;
-	while (now_ns() <= end)
-		;
+	spin_ns(count);
 }
 
 static void run_down(struct ivcpu *c, uint32_t lvtt)

@@ -135,9 +135,12 @@ static bool pit_tick(struct rvm_pit *p, u64 n)
 	return now;
 }
 
-static enum hrtimer_restart pit_expired(struct hrtimer *t)
+/*
+ * What is due is raised.  True: there is a next time.  In the callback, or where that
+ * cannot be running.
+ */
+static bool pit_serve(struct rvm_pit *p)
 {
-	struct rvm_pit *p = container_of(t, struct rvm_pit, timer);
 	u64 period = READ_ONCE(p->period);
 	unsigned long flags;
 	bool pulse;
@@ -145,13 +148,32 @@ static enum hrtimer_restart pit_expired(struct hrtimer *t)
 
 	/* More than one, if the host was late. */
 	if (period)
-		n = hrtimer_forward_now(t, ns_to_ktime(period));
+		n = hrtimer_forward_now(&p->timer, ns_to_ktime(period));
 	raw_spin_lock_irqsave(&p->lock, flags);
 	pulse = pit_tick(p, n);
 	raw_spin_unlock_irqrestore(&p->lock, flags);
 	if (pulse)
 		pit_pulse(p);
-	return period ? HRTIMER_RESTART : HRTIMER_NORESTART;
+	return period;
+}
+
+static enum hrtimer_restart pit_expired(struct hrtimer *t)
+{
+	return pit_serve(container_of(t, struct rvm_pit, timer)) ?
+		HRTIMER_RESTART : HRTIMER_NORESTART;
+}
+
+/*
+ * Channel 0 does not wait for the host's timer: what is due by now comes before a read
+ * that shows it and a write that makes it void.  timer_lock held.
+ */
+static void pit_catch_up(struct rvm_pit *p)
+{
+	if (!hrtimer_active(&p->timer) || hrtimer_get_expires_ns(&p->timer) > ktime_get_ns() ||
+	    !hrtimer_cancel(&p->timer))
+		return;
+	if (hrtimer_get_expires_ns(&p->timer) > ktime_get_ns() || pit_serve(p))
+		hrtimer_start_expires(&p->timer, HRTIMER_MODE_ABS_HARD);
 }
 
 /* GSI 0 was served: the next tick, if one waits. */
@@ -183,6 +205,18 @@ void rvm_pit_unmasked(struct rvm_pit *p)
 	raw_spin_unlock_irqrestore(&p->lock, flags);
 }
 
+/* Channel 0 has a new mode: it has no count.  timer_lock held. */
+static void pit_disarm(struct rvm_pit *p)
+{
+	unsigned long flags;
+
+	hrtimer_cancel(&p->timer);
+	raw_spin_lock_irqsave(&p->lock, flags);
+	p->waiting = 0;
+	p->in_service = false;
+	raw_spin_unlock_irqrestore(&p->lock, flags);
+}
+
 /* Channel 0 was loaded.  timer_lock held. */
 static void pit_arm(struct rvm_pit *p)
 {
@@ -191,13 +225,11 @@ static void pit_arm(struct rvm_pit *p)
 	unsigned long flags;
 	u8 mode;
 
-	hrtimer_cancel(&p->timer);
+	pit_disarm(p);
 	raw_spin_lock_irqsave(&p->lock, flags);
 	ns = pit_ns(c->count);
 	loaded = c->loaded;
 	mode = c->mode;
-	p->waiting = 0;
-	p->in_service = false;
 	raw_spin_unlock_irqrestore(&p->lock, flags);
 	/* The HPET has taken the pin over; modes 1 and 5 wait for a gate. */
 	if (READ_ONCE(p->hpet_legacy) || mode == 1 || mode == 5)
@@ -237,7 +269,8 @@ static void pit_latch_status(struct pit_channel *c)
 	c->status_latched = true;
 }
 
-static void pit_control(struct rvm_pit *p, u8 val)
+/* True: channel 0 counts no more; it waits for a count. */
+static bool pit_control(struct rvm_pit *p, u8 val)
 {
 	int n = val >> 6, i;
 	struct pit_channel *c;
@@ -251,12 +284,12 @@ static void pit_control(struct rvm_pit *p, u8 val)
 			if (!(val & 0x10))
 				pit_latch_status(&p->ch[i]);
 		}
-		return;
+		return false;
 	}
 	c = &p->ch[n];
 	if (!(val >> 4 & 3)) {
 		pit_latch_count(c);
-		return;
+		return false;
 	}
 	c->access = val >> 4 & 3;
 	c->mode = val >> 1 & 7;
@@ -267,6 +300,7 @@ static void pit_control(struct rvm_pit *p, u8 val)
 	c->write_high = false;
 	c->latched_left = 0;
 	c->status_latched = false;
+	return !n;
 }
 
 /* True: a count was loaded. */
@@ -347,13 +381,16 @@ static u8 pit_read_61(const struct rvm_pit *p)
 bool rvm_pit_pio(struct rvm_irq *irq, u16 port, u8 *val, bool out)
 {
 	struct rvm_pit *p = irq->pit;
+	bool timer = port == 0x40 || port == 0x43;
+	bool loaded = false, stopped = false;
 	unsigned long flags;
-	bool loaded = false;
 
 	if ((port < 0x40 || port > 0x43) && (port != 0x61 || !p->speaker_port))
 		return false;
-	if (out && port == 0x40)
+	if (timer) {
 		mutex_lock(&p->timer_lock);
+		pit_catch_up(p);
+	}
 	raw_spin_lock_irqsave(&p->lock, flags);
 	switch (port) {
 	case 0x40 ... 0x42:
@@ -364,7 +401,7 @@ bool rvm_pit_pio(struct rvm_irq *irq, u16 port, u8 *val, bool out)
 		break;
 	case 0x43:
 		if (out)
-			pit_control(p, *val);
+			stopped = pit_control(p, *val);
 		else
 			*val = 0;	/* cannot be read */
 		break;
@@ -377,9 +414,13 @@ bool rvm_pit_pio(struct rvm_irq *irq, u16 port, u8 *val, bool out)
 		}
 	}
 	raw_spin_unlock_irqrestore(&p->lock, flags);
-	if (out && port == 0x40) {
-		if (loaded)
+	if (timer) {
+		if (stopped)
+			pit_disarm(p);
+		else if (loaded && port == 0x40)
 			pit_arm(p);
+		else
+			pit_catch_up(p);	/* to the time that was shown */
 		mutex_unlock(&p->timer_lock);
 	}
 	return true;

@@ -102,6 +102,9 @@ bool g_irr(struct ivcpu *c, int vector);
 bool g_isr(struct ivcpu *c, int vector);
 void g_eoi(struct ivcpu *c);
 
+uint64_t now_ns(void);		/* CLOCK_MONOTONIC */
+void spin_ns(uint64_t ns);	/* at least so long from now */
+
 int irq_line(struct vm *vm, uint32_t gsi, int level);	/* KVM_IRQ_LINE_STATUS' status */
 int signal_msi(struct vm *vm, uint32_t addr, uint32_t data);
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Guests that take commands: see irqtest.h. */
 #include <cpuid.h>
+#include <time.h>
 
 #include "irqtest.h"
 
@@ -309,6 +310,22 @@ bool g_isr(struct ivcpu *c, int vector)
 void g_eoi(struct ivcpu *c)
 {
 	g_apic(c, APIC_EOI, 0);
+}
+
+uint64_t now_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+void spin_ns(uint64_t ns)
+{
+	uint64_t end = now_ns() + ns;
+
+	while (now_ns() <= end)
+		;
 }
 
 int irq_line(struct vm *vm, uint32_t gsi, int level)
