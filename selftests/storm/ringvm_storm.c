@@ -13,13 +13,17 @@
 #include <linux/miscdevice.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
+#include <linux/nospec.h>
 #include <linux/percpu.h>
+#include <linux/slab.h>
 #include <linux/smp.h>
+#include <linux/stacktrace.h>
 #include <linux/uaccess.h>
 #include <asm/apic.h>
 #include <asm/debugreg.h>
 #include <asm/desc.h>
 #include <asm/fpu/xcr.h>
+#include <asm/irq_regs.h>
 #include <asm/msr.h>
 #include <asm/nmi.h>
 #include <asm/segment.h>
@@ -40,6 +44,16 @@ static const u8 checked[] = {
 
 #define NOT_IN_NMI	2
 
+/* How late a CPU's timer interrupts were: struct storm_late, struct storm_site */
+struct lateness {
+	struct storm_lateness of[2];
+	struct site {
+		unsigned long at[STORM_SITE_DEPTH];
+		u64 count, worst;
+	} site[STORM_SITES];
+	u32 sites;
+};
+
 struct storm {
 	struct hrtimer timer;		/* on @from */
 	call_single_data_t csd;
@@ -51,9 +65,11 @@ struct storm {
 	bool waiting;			/* sent and not received */
 	bool used;
 	u64 reference[ARRAY_SIZE(checked)];
+	u64 apart, apart_end;
 };
 
 static DEFINE_PER_CPU(struct storm, storms[STORM_KINDS]);
+static struct lateness *late_by_cpu;
 static DEFINE_MUTEX(storm_lock);	/* starting and stopping */
 
 /* ---- what a CPU looks like -------------------------------------------------- */
@@ -258,13 +274,76 @@ static ktime_t storm_interval(struct storm *s)
 	return ns_to_ktime(s->min_ns + s->random % (s->max_ns - s->min_ns + 1));
 }
 
+static void storm_note(struct storm_lateness *l, u64 late)
+{
+	u32 n;
+
+	l->count++;
+	for (n = 0; n < STORM_LATE_POWERS && late >> n; n++)
+		l->reached[n]++;
+	l->worst = max(l->worst, late);
+}
+
+/* @late at where the CPU was interrupted. */
+static void storm_note_site(struct lateness *l, u64 late, unsigned long ip)
+{
+	unsigned long trace[32];
+	struct site here = {};
+	u32 i, n, from = 0;
+
+	/* The handler's own frames first */
+	n = stack_trace_save(trace, ARRAY_SIZE(trace), 0);
+	while (from < n && trace[from] != ip)
+		from++;
+	for (i = 0; i < STORM_SITE_DEPTH && from + i < n; i++)
+		here.at[i] = trace[from + i];
+	if (!here.at[0])
+		here.at[0] = ip;
+	for (i = 0; i < l->sites; i++)
+		if (!memcmp(l->site[i].at, here.at, sizeof(here.at)))
+			break;
+	if (i == l->sites) {
+		if (i == STORM_SITES) {
+			/* Instead of the one that is least worth knowing */
+			for (i = 0, n = 1; n < STORM_SITES; n++)
+				if (l->site[n].worst < l->site[i].worst)
+					i = n;
+			if (late <= l->site[i].worst)
+				return;
+		} else {
+			l->sites++;
+		}
+		l->site[i] = here;
+	}
+	l->site[i].count++;
+	l->site[i].worst = max(l->site[i].worst, late);
+}
+
+/* First thing in the timer's function. */
+static void storm_look_late(struct storm *s)
+{
+	s64 late = ktime_to_ns(ktime_sub(ktime_get(), hrtimer_get_expires(&s->timer)));
+	struct lateness *l = &late_by_cpu[s->to];
+	u64 ip = get_irq_regs()->ip;
+
+	/* the clock may be a bit behind the CPU's timer */
+	late = max(late, 0ll);
+	storm_note(&l->of[0], late);
+	if (ip >= s->apart && ip < s->apart_end)
+		storm_note(&l->of[1], late);
+	if (late >= STORM_SITE_NS)
+		storm_note_site(l, late, ip);
+}
+
 /* On @from. */
 static enum hrtimer_restart storm_tick(struct hrtimer *timer)
 {
 	struct storm *s = container_of(timer, struct storm, timer);
 
-	if (s->kind == STORM_TIMER)
+	if (s->kind == STORM_TIMER) {
+		storm_look_late(s);
 		storm_receive(s);
+	}
 	if (!smp_load_acquire(&s->waiting)) {
 		if (s->sent == s->want)
 			return HRTIMER_NORESTART;
@@ -315,7 +394,10 @@ static int storm_start(const struct storm_run *run)
 		.kind = run->kind, .from = run->from, .to = run->to, .min_ns = run->min_ns,
 		.max_ns = run->max_ns, .want = run->count, .used = true,
 		.random = 0x9e3779b97f4a7c15 * (1 + run->kind + run->to * STORM_KINDS),
+		.apart = run->apart, .apart_end = run->apart_end,
 	};
+	if (s->kind == STORM_TIMER)
+		memset(&late_by_cpu[s->to], 0, sizeof(*late_by_cpu));
 	INIT_CSD(&s->csd, storm_ipi, s);
 	hrtimer_init(&s->timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_PINNED_HARD);
 	s->timer.function = storm_tick;
@@ -358,6 +440,43 @@ static void storm_status(struct storm_status *st)
 	st->bad_word = s->bad_word;
 }
 
+static void storm_get_late(struct storm_late *sl)
+{
+	memcpy(sl->of, late_by_cpu[sl->to].of, sizeof(sl->of));
+}
+
+static int storm_get_site(struct storm_site *st)
+{
+	const struct lateness *l = &late_by_cpu[st->to];
+	const struct site *site;
+	int i;
+
+	if (st->n >= min_t(u32, l->sites, STORM_SITES))
+		return -ENOENT;
+	site = &l->site[array_index_nospec(st->n, STORM_SITES)];
+	st->count = site->count;
+	st->worst = site->worst;
+	memset(st->at, 0, sizeof(st->at));
+	for (i = 0; i < STORM_SITE_DEPTH && site->at[i]; i++)
+		scnprintf(st->at[i], sizeof(st->at[i]), "%pS", (void *)site->at[i]);
+	return 0;
+}
+
+static noinline int storm_hold(u64 ns)
+{
+	unsigned long flags;
+	ktime_t end;
+
+	if (ns > 10 * NSEC_PER_MSEC)
+		return -EINVAL;
+	local_irq_save(flags);
+	end = ktime_add_ns(ktime_get(), ns);
+	while (ktime_before(ktime_get(), end))
+		cpu_relax();
+	local_irq_restore(flags);
+	return 0;
+}
+
 /* ---- the device ------------------------------------------------------------------ */
 
 static long storm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
@@ -365,6 +484,8 @@ static long storm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 	void __user *user = (void __user *)arg;
 	struct storm_status status;
 	struct storm_state state = {};
+	struct storm_late late;
+	struct storm_site site;
 	struct storm_run run;
 	long err;
 
@@ -394,6 +515,24 @@ static long storm_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		storm_read_state(&state);
 		preempt_enable();
 		return copy_to_user(user, &state, sizeof(state)) ? -EFAULT : 0;
+	case STORM_LATE:
+		if (copy_from_user(&late, user, sizeof(late)))
+			return -EFAULT;
+		if (late.to >= nr_cpu_ids || !cpu_possible(late.to))
+			return -EINVAL;
+		storm_get_late(&late);
+		return copy_to_user(user, &late, sizeof(late)) ? -EFAULT : 0;
+	case STORM_SITE:
+		if (copy_from_user(&site, user, sizeof(site)))
+			return -EFAULT;
+		if (site.to >= nr_cpu_ids || !cpu_possible(site.to))
+			return -EINVAL;
+		err = storm_get_site(&site);
+		if (!err && copy_to_user(user, &site, sizeof(site)))
+			err = -EFAULT;
+		return err;
+	case STORM_HOLD:
+		return storm_hold(arg);
 	case STORM_TSC_AUX:
 		return wrmsrl_safe(MSR_TSC_AUX, arg);
 	default:
@@ -416,13 +555,23 @@ static struct miscdevice storm_misc = {
 
 static int __init storm_init(void)
 {
-	int err = register_nmi_handler(NMI_LOCAL, storm_nmi, 0, "ringvm_storm");
+	int err;
 
+	late_by_cpu = kcalloc(nr_cpu_ids, sizeof(*late_by_cpu), GFP_KERNEL);
+	if (!late_by_cpu)
+		return -ENOMEM;
+	err = register_nmi_handler(NMI_LOCAL, storm_nmi, 0, "ringvm_storm");
 	if (err)
-		return err;
+		goto free;
 	err = misc_register(&storm_misc);
 	if (err)
-		unregister_nmi_handler(NMI_LOCAL, "ringvm_storm");
+		goto unregister;
+	return 0;
+
+unregister:
+	unregister_nmi_handler(NMI_LOCAL, "ringvm_storm");
+free:
+	kfree(late_by_cpu);
 	return err;
 }
 
@@ -431,6 +580,7 @@ static void __exit storm_exit(void)
 	misc_deregister(&storm_misc);
 	storm_stop();
 	unregister_nmi_handler(NMI_LOCAL, "ringvm_storm");
+	kfree(late_by_cpu);
 }
 
 module_init(storm_init);

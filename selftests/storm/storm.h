@@ -18,13 +18,15 @@ enum storm_kind {
 
 /*
  * Begin one.  CPU @from sends to CPU @to (a timer: the same) @count times, never before
- * the last one was received, in intervals between @min_ns and @max_ns.
+ * the last one was received, in intervals between @min_ns and @max_ns.  How late timer
+ * interrupts are is looked at apart where they come from code at @apart to @apart_end.
  */
 struct storm_run {
 	__u32 kind, from, to;
 	__u32 min_ns, max_ns;
 	__u32 pad;
 	__u64 count;
+	__u64 apart, apart_end;
 };
 
 /*
@@ -36,6 +38,37 @@ struct storm_status {
 	__u32 kind, to;
 	__u64 sent, received, extra, bad;
 	__u32 bad_word, pad;
+};
+
+/*
+ * How late the timer interrupts of the storm on CPU @to were: from the moment that the
+ * timer was set for to its function, in ns.  Interrupts were off that long, but for what
+ * the kernel's own handler takes before it comes to the function.  [0]: all of them, [1]:
+ * those @apart.  @reached[n]: how many were late by 2^n ns or more.
+ */
+#define STORM_LATE_POWERS	24
+
+struct storm_late {
+	__u32 to, pad;
+	struct storm_lateness {
+		__u64 count, worst;
+		__u64 reached[STORM_LATE_POWERS];
+	} of[2];
+};
+
+/*
+ * Where timer interrupts were late by STORM_SITE_NS or more: the function that was
+ * interrupted, as soon as it could be, its caller, and so on, as the kernel writes
+ * addresses.  @n: which, from 0 on; -ENOENT when there are no more.
+ */
+#define STORM_SITE_NS		4096
+#define STORM_SITES		32
+#define STORM_SITE_DEPTH	4
+
+struct storm_site {
+	__u32 to, n;
+	__u64 count, worst;
+	char at[STORM_SITE_DEPTH][64];
 };
 
 /* A CPU's state, of the caller's thread where it is a thread's. */
@@ -70,5 +103,9 @@ struct storm_state {
 #define STORM_STATE	_IOR('S', 4, struct storm_state)
 /* Write TSC_AUX of the caller's CPU, as another user of it might. */
 #define STORM_TSC_AUX	_IO('S', 5)
+#define STORM_LATE	_IOWR('S', 6, struct storm_late)
+#define STORM_SITE	_IOWR('S', 8, struct storm_site)
+/* So many ns, at most 10^7, with interrupts off: for those who want to see it measured. */
+#define STORM_HOLD	_IO('S', 7)
 
 #endif
