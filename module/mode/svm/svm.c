@@ -119,7 +119,7 @@ static void svm_probe_features(void)
 	svm_features.clean_bits = edx & (1 << 5);
 	svm_features.flush_by_asid = edx & (1 << 6);
 	svm_features.pause_filter = edx & (1 << 10);
-	svm_features.repeats_irqs = rvm_on_tcg();
+	svm_features.emulated = rvm_on_tcg();
 }
 
 static int svm_setup(char *why, size_t len)

@@ -93,7 +93,7 @@ struct svm_features {
 	bool flush_by_asid;
 	bool clean_bits;
 	bool pause_filter;
-	bool repeats_irqs;	/* an emulated CPU: svm_inject_irq() */
+	bool emulated;		/* by QEMU: svm_inject_irq(), svm_collect() */
 };
 
 extern struct svm_features svm_features;

@@ -364,6 +364,13 @@ void svm_collect(struct rvm_vcpu *v)
 	s->intr_info = ctl->exit_int_info;
 	s->intr_error = ctl->exit_int_info_err;
 
+	/*
+	 * QEMU's VMRUN does not load the shadow.  An exit for the host's sake, right behind it,
+	 * finds none, and yet the guest has executed nothing.
+	 */
+	if (unlikely(svm_features.emulated) && s->shadow_rip == c->rip &&
+	    (s->exit_code == SVM_EXIT_INTR || s->exit_code == SVM_EXIT_NMI))
+		c->int_shadow = RVM_SHADOW_STI;
 	if (c->int_shadow)
 		s->shadow_rip = c->rip;
 	else if (s->exit_code != SVM_EXIT_VINTR)
@@ -407,7 +414,7 @@ void svm_inject_irq(struct rvm_vcpu *v, u8 vector, bool soft, u8 insn_len)
 	 * does ten times a second to emulate another, it delivers it again, IF or not.  An
 	 * IPI that waits behind VMRUN ends the guest before its first instruction.
 	 */
-	if (unlikely(svm_features.repeats_irqs) && !soft)
+	if (unlikely(svm_features.emulated) && !soft)
 		rvm_send_reschedule(smp_processor_id());
 }
 
