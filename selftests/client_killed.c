@@ -150,7 +150,7 @@ static void killed(int sig)
 	for (i = 0; i < ROUNDS; i++)
 		one_round(sig);
 	/* The last references go by way of RCU and work queues: wait for them. */
-	if (w.users >= 0 && !wait_for(users_back, &w, 10000))
+	if (w.users >= 0 && !wait_for(users_back, &w, 60000))
 		KTAP_FAIL_("module in use %ld times, %ld before", module_users(), w.users);
 	free1 = proc_number("/proc/meminfo", "MemAvailable");
 	slab1 = proc_number("/proc/meminfo", "SUnreclaim");

@@ -182,7 +182,7 @@ static void perf(void)
 	ASSERT_OK(sample);
 	page = mmap(NULL, 65 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, sample, 0);
 	ASSERT(page != MAP_FAILED);
-	EXPECT(wait_for(counted, &task, 30000));
+	EXPECT(wait_for(counted, &task, 60000));
 	EXPECT(wait_for(sampled, page, 60000));
 	munmap(page, 65 * 4096);
 	close(sample);
@@ -254,7 +254,7 @@ static void functions(void)
 			continue;
 		}
 		goes_on();
-		EXPECT(wait_for(entries_traced, "rvm_inject_events", 30000));
+		EXPECT(wait_for(entries_traced, "rvm_inject_events", 60000));
 		EXPECT_OK(put("current_tracer", "nop"));
 	}
 	EXPECT_OK(put("set_ftrace_filter", " "));
@@ -317,9 +317,9 @@ static void probes(void)
 		EXPECT_OK(put("kprobe_events", "p:duties/tick update_process_times\n"));
 		EXPECT_OK(put("events/duties/enable", "1"));
 		goes_on();
-		EXPECT(wait_for(entries_traced, "ran: (", 30000));
-		EXPECT(wait_for(entries_traced, "inside: (", 30000));
-		EXPECT(wait_for(entries_traced, "tick: (", 30000));
+		EXPECT(wait_for(entries_traced, "ran: (", 60000));
+		EXPECT(wait_for(entries_traced, "inside: (", 60000));
+		EXPECT(wait_for(entries_traced, "tick: (", 60000));
 		EXPECT_OK(put("events/duties/enable", "0"));
 		EXPECT_OK(put("kprobe_events", " "));
 		EXPECT_OK(put("trace", " "));
@@ -360,7 +360,7 @@ static void breakpoints(void)
 		ASSERT_OK(kernel[i]);
 		pin(r.tid, i);
 		goes_on();
-		EXPECT(wait_for(counted, &kernel[i], 30000));
+		EXPECT(wait_for(counted, &kernel[i], 60000));
 	}
 	/* what the switch itself reads: nothing comes of it */
 	data = -1;

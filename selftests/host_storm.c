@@ -507,7 +507,7 @@ static void beside(void)
 	ASSERT_EQ(waitpid(pid, &w, 0), pid);
 	command_status = WIFEXITED(w) ? WEXITSTATUS(w) : 128 + WTERMSIG(w);
 	ASSERT_OK(ioctl(storm, STORM_STOP));
-	EXPECT(wait_for(all_received, &cpus, 30000));
+	EXPECT(wait_for(all_received, &cpus, 60000));
 	for (cpu = 0; cpu < cpus; cpu++)
 		for (kind = 0; kind < kinds_here; kind++)
 			judge(status(kind, cpu));

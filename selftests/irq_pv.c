@@ -173,7 +173,7 @@ static void kick(void)
 	g_apic(b, APIC_SVR, SVR_ON);
 	ASSERT_EQ(pthread_create(&t, NULL, halts, b), 0);
 	if (!dev_is_kvm())
-		EXPECT(wait_for(is_halted, b, 20000));
+		EXPECT(wait_for(is_halted, b, 60000));
 	EXPECT_EQ(g_hypercall(a, 5, 1), 0);
 	pthread_join(t, NULL);
 	EXPECT_EQ(b->n, 0);

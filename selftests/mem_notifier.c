@@ -387,7 +387,7 @@ static void under_running_guest(void)
 			}
 			w.was = mem[0];
 			/* The guest writes to the page that is there now. */
-			if (!wait_for(moves, &w, 10000)) {
+			if (!wait_for(moves, &w, 60000)) {
 				KTAP_FAIL_("%s: round %d: the guest's writes do not arrive",
 					   mode_name[m], i);
 				break;

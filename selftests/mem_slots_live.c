@@ -201,7 +201,7 @@ static void under_running_guest(void)
 			struct counter_moves c = { mem, mem[0], &l };
 
 			/* In place: the guest's writes arrive in memory. */
-			EXPECT(wait_for(counter_changed, &c, 10000));
+			EXPECT(wait_for(counter_changed, &c, 60000));
 			switch (i % 3) {
 			case 0:
 				EXPECT_OK(vm_slot(v->vm, 1, 0, 0, 0, NULL));
@@ -216,10 +216,10 @@ static void under_running_guest(void)
 			}
 			/* Away: they arrive at the client, and not in memory. */
 			l.rounds = l.hits;
-			EXPECT(wait_for(has_moved, &l, 10000));
+			EXPECT(wait_for(has_moved, &l, 60000));
 			c.was = mem[0];
 			l.rounds = l.hits;
-			EXPECT(wait_for(has_moved, &l, 10000));
+			EXPECT(wait_for(has_moved, &l, 60000));
 			EXPECT_EQ(mem[0], c.was);
 			if (i % 3 == 2)
 				EXPECT_OK(vm_slot(v->vm, 1, 0, 0, 0, NULL));

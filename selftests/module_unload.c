@@ -123,7 +123,7 @@ static void refused_while_open(void)
 	EXPECT_EQ(run->exit_reason, KVM_EXIT_HLT);
 	munmap(v->run, v->run_size);
 	v->run = NULL;
-	EXPECT(wait_for(no_users, NULL, 10000));
+	EXPECT(wait_for(no_users, NULL, 60000));
 }
 
 static void stats_hold_it(void)
@@ -139,7 +139,7 @@ static void stats_hold_it(void)
 	vm_free_all();
 	expect_busy("a statistics descriptor");
 	close(fd);
-	EXPECT(wait_for(no_users, NULL, 10000));
+	EXPECT(wait_for(no_users, NULL, 60000));
 }
 
 static bool node_there(void *arg)
@@ -167,13 +167,13 @@ static void unload_and_load(void)
 
 		run_to_hlt(v);
 		vm_free_all();
-		ASSERT(wait_for(no_users, NULL, 10000));
+		ASSERT(wait_for(no_users, NULL, 60000));
 		ASSERT_OK(unload());
-		EXPECT(wait_for(node_gone, NULL, 5000));
+		EXPECT(wait_for(node_gone, NULL, 60000));
 		EXPECT_ERR(access("/sys/module/ringvm", F_OK), ENOENT);
 		EXPECT_ERR(access("/sys/kernel/debug/ringvm", F_OK), ENOENT);
 		ASSERT_OK(load(params));
-		ASSERT(wait_for(node_there, NULL, 5000));
+		ASSERT(wait_for(node_there, NULL, 60000));
 	}
 	EXPECT(!strcmp(params, params_now()));
 	/* It works as before. */

@@ -43,7 +43,7 @@ static bool progressed(void *arg)
 static bool goes_on(struct runner *r)
 {
 	r->was = *r->word;
-	return wait_for(progressed, r, 15000);
+	return wait_for(progressed, r, 60000);
 }
 
 static int cpu1(const char *on)

@@ -80,11 +80,11 @@ static void replaced_while_running(void)
 	word = (volatile uint32_t *)(v->vm->mem + G_DATA + 0x100);
 	was = *word;
 	ASSERT_EQ(pthread_create(&t, NULL, run_thread, &limit), 0);
-	ASSERT(wait_for(progressed, NULL, 15000));
+	ASSERT(wait_for(progressed, NULL, 60000));
 
 	ASSERT_EQ(set_ldt(LATER, LIMIT), 0);
 	was = *word;
-	EXPECT(wait_for(progressed, NULL, 15000));
+	EXPECT(wait_for(progressed, NULL, 60000));
 	g8(v->vm, G_DATA) = 1;
 	ASSERT_EQ(pthread_join(t, NULL), 0);
 	EXPECT_EQ(v->run->exit_reason, KVM_EXIT_HLT);

@@ -366,7 +366,7 @@ static void code_once(void)
 			w->regs.rcx = 20000;
 			set_regs(w);
 			ASSERT(!pthread_create(&t, NULL, run_once, w));
-			kick_me_in(20000);
+			kick_me_in(60000);
 			EXPECT_EQ(vcpu_run(v), 0);
 			kick_me_in(0);
 			g32(v->vm, S_COUNT) = 0x7fffffff;

@@ -233,13 +233,13 @@ static void migrated_from_outside(void)
 	v->regs.rdi = G_DATA;
 	set_regs(v);
 	ASSERT_EQ(pthread_create(&t, NULL, spin_thread, &s), 0);
-	EXPECT(wait_for(progressed, &p, 10000));
+	EXPECT(wait_for(progressed, &p, 60000));
 	for (i = 0; i < 40 && !s.done; i++) {
 		CPU_ZERO(&set);
 		CPU_SET(i & 1, &set);
 		EXPECT_OK(sched_setaffinity(s.tid, sizeof(set), &set));
 		p.was = *p.word;
-		if (!wait_for(progressed, &p, 10000)) {
+		if (!wait_for(progressed, &p, 60000)) {
 			KTAP_FAIL_("no progress after move %d", i);
 			break;
 		}
@@ -278,7 +278,7 @@ static void preempted(void)
 			struct progress p = { (uint32_t *)(s[i].v->vm->mem + 0x40000), 0, &s[i] };
 
 			p.was = *p.word;
-			if (!wait_for(progressed, &p, 10000))
+			if (!wait_for(progressed, &p, 60000))
 				KTAP_FAIL_("guest %d stands still in round %d", i, k);
 		}
 	for (i = 0; i < 2; i++)
@@ -296,7 +296,7 @@ static void *late_stop(void *arg)
 	struct spinner *s = arg;
 	struct progress p = { (uint32_t *)(s->v->vm->mem + 0x40000), 0, s };
 
-	wait_for(progressed, &p, 10000);
+	wait_for(progressed, &p, 60000);
 	g8(s->v->vm, G_DATA) = 1;
 	return NULL;
 }
@@ -312,7 +312,7 @@ static void ioctl_while_running(void)
 	v->regs.rdi = G_DATA;
 	set_regs(v);
 	ASSERT_EQ(pthread_create(&t, NULL, spin_thread, &s), 0);
-	EXPECT(wait_for(progressed, &p, 10000));
+	EXPECT(wait_for(progressed, &p, 60000));
 	get_regs(other);			/* at once */
 	EXPECT_EQ(s.done, 0);
 	ASSERT_EQ(pthread_create(&u, NULL, late_stop, &s), 0);
