@@ -22,6 +22,7 @@ GUEST(leave, 32, "nop\nhlt\n");
 GUEST(traps, 32, "cpuid\nmov $0x9000, %eax\njmp *%eax\n");
 GUEST(set_wp, 32, "mov %cr0, %eax\nor $0x10000, %eax\nmov %eax, %cr0\n"
       "mov $0x9000, %eax\njmp *%eax\n");
+GUEST(load_ss, 32, "mov %ds, %eax\nmov %eax, %ss\nmov $0x9000, %eax\njmp *%eax\n");
 /* #DB: no more single steps, and to the tail. */
 GUEST(end_steps, 32, "andl $~0x100, 8(%esp)\nmovl $0x9000, (%esp)\niret\n");
 GUEST(to_v86, 32, "push $0\npush $0\npush $0\npush $0\npush $0\npush $0x4000\n"
@@ -139,6 +140,23 @@ static void user_seg(void)
 	expect(v, "soft_seg", true);
 }
 
+/* An SS that a client may set and no instruction can load: IRET to it would fault in the
+ * host, and the entry be taken back. */
+static void kernel_seg(void)
+{
+	struct vcpu *v = state(MODE_PG32, load_ss);
+
+	v->sregs.ss.type = 1;			/* read-only */
+	set_sregs(v);
+	run_to_hlt(v);
+	EXPECT(stat_value(v->fd, "soft_seg") > 0);
+	EXPECT(stat_value(v->fd, "native") > 0);
+	v = state(MODE_PG32, go);
+	v->sregs.cs.type = 3;			/* data */
+	if (!ioctl(v->fd, KVM_SET_SREGS, &v->sregs))
+		run_to_hlt(v);
+}
+
 static void cpl1(void)
 {
 	struct vcpu *v = state(MODE_PG32, leave);
@@ -216,7 +234,8 @@ int main(void)
 	static const struct ktap_case cases[] = {
 		{ "real", real }, { "bits16", bits16 }, { "long_mode", long_mode },
 		{ "compat", compat }, { "trap", trap }, { "v86", v86 }, { "user_if", user_if },
-		{ "user_iopl", user_iopl }, { "user_seg", user_seg }, { "cpl1", cpl1 },
+		{ "user_iopl", user_iopl }, { "user_seg", user_seg }, { "kernel_seg", kernel_seg },
+		{ "cpl1", cpl1 },
 		{ "shadow", shadow }, { "kernel_tf", kernel_tf }, { "kernel_wp", kernel_wp },
 		{ "event", event }, { "views", views },
 	};

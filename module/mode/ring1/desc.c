@@ -460,6 +460,8 @@ static int kernel_native(struct rvm_vcpu *v)
 static bool kernel_segs_place(struct rvm_vcpu *v)
 {
 	static const u8 segs[] = { RVM_DS, RVM_ES, RVM_FS, RVM_GS };
+	const u32 code = RVM_SEG_P | RVM_SEG_S | RVM_SEG_CODE, data = RVM_SEG_P | RVM_SEG_S | RVM_SEG_W;
+	const struct rvm_seg *cs = &v->cpu.seg[RVM_CS], *ss = &v->cpu.seg[RVM_SS];
 	struct ring1_vcpu *r = to_ring1(v);
 	u32 i, j;
 
@@ -467,6 +469,9 @@ static bool kernel_segs_place(struct rvm_vcpu *v)
 		return true;
 	memset(r->placed, 0, sizeof(r->placed));
 	r->placed_native = r->native;
+	/* What a client sets need not be what an instruction can load (SDM vol. 3 §5.5). */
+	if ((cs->attr & code) != code || (ss->attr & (data | RVM_SEG_CODE)) != data)
+		return false;
 	for (i = 0; i < ARRAY_SIZE(segs); i++) {
 		const struct rvm_seg *s = &v->cpu.seg[segs[i]];
 

@@ -380,11 +380,6 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 	mov	R1_HOST_GS_BASE(%rsp), %eax
 	mov	R1_HOST_GS_BASE + 4(%rsp), %edx
 	wrmsr
-	mov	$__KERNEL_DS, %eax
-	mov	%eax, %ss
-	/* QEMU's TCG adds the base of a DS that a prefix names, in 64-bit code too, and
-	 * with one CPU Linux has that prefix in place of LOCK. */
-	mov	%eax, %ds
 	mov	%rsp, %rdi
 	mov	R1_HOST_RSP(%rdi), %rsp
 	/* CS is still ours, and no selector of the host's own GDT. */
@@ -395,6 +390,11 @@ SYM_INNER_LABEL(ring1_restore, SYM_L_LOCAL)
 4:
 	RVM_HINT_NO_STACK
 	ANNOTATE_NOENDBR
+	mov	$__KERNEL_DS, %eax
+	mov	%eax, %ss
+	/* QEMU's TCG adds the base of a DS that a prefix names, in 64-bit code too, and
+	 * with one CPU Linux has that prefix in place of LOCK. */
+	mov	%eax, %ds
 	lidt	R1_HOST_IDT(%rdi)
 	lgdt	R1_HOST_GDT(%rdi)
 	/* After LGDT: the selector is one of the host's table. */
@@ -472,6 +472,11 @@ SYM_CODE_END(ring1_switch)
  * Out of the guest: no IRET before the host has had it, so that no second one
  * comes in between.  In the way in: likewise.  In the way out, which cannot be
  * left: the IRET here lets the next one come, and both are counted.
+ *
+ * In the way out SS is null, as a trap out of the guest leaves it (SDM vol. 3
+ * §6.14.2), or still the host's if the entry failed (ring1_trap_here), which IRET
+ * would not find in the guest's table.  It gets null back in our CS; the host's own
+ * comes with the host's.
  */
 .macro RING1_IST_GATE name, vector, counter
 SYM_CODE_START(\name)
@@ -509,6 +514,10 @@ SYM_CODE_START(\name)
 	incl	\counter(%rax)
 	incl	R1_MET_OUT(%rax)
 	pop	%rax
+	cmpl	$R1_SEL_CS, 8(%rsp)
+	jne	4f
+	movl	$0, 32(%rsp)
+4:
 	iretq
 2:
 	push	%rbx
