@@ -42,7 +42,8 @@ GUEST(user, 32,
       "1: mov $" TURNS_A_RUN ", %esi\n2: int $0x80\nmov $40, %ecx\n"
       "3: dec %ecx\njnz 3b\nmovd %esi, %xmm3\nfld1\nfstp %st(0)\ndec %esi\njnz 2b\n"
       "int $0x81\njmp 1b\n");
-GUEST(service, 32, "iret\n");
+/* CPUID, for INT and IRET alone the gates do without a world switch. */
+GUEST(service, 32, "xor %eax, %eax\ncpuid\niret\n");
 GUEST(service_out, 32, "out %al, $0x10\niret\n");
 #define G_SERVICE	0x9000u
 #define G_SERVICE_OUT	0x9100u
