@@ -466,6 +466,43 @@ static void host(void)
 	show_late(0, 0);
 }
 
+/*
+ * A guest whose code lies all over a large memory, and how its VM ends: what has been
+ * gathered about each place is a lot by then.
+ */
+#define PLACES	2000u
+#define APART	0x40000u
+
+static void wide(void)
+{
+	struct vm *vm;
+	struct vcpu *v;
+	unsigned int i;
+
+	pin(0);
+	vm = vm_new((PLACES + 1) * (size_t)APART);
+	madvise(vm->mem, vm->size, MADV_NOHUGEPAGE);
+	v = vcpu_new(vm, 0, MODE_PROT32);
+	for (i = 1; i < PLACES; i++) {
+		g8(vm, i * APART) = 0xe9;		/* JMP to the next one */
+		g32(vm, i * APART + 1) = APART - 5;
+	}
+	g8(vm, i * APART) = 0xf4;
+	v->regs.rip = APART;
+	set_regs(v);
+	start(STORM_TIMER, 0, 1, ~0ull);
+	EXPECT_EQ(vcpu_run(v), 0);
+	EXPECT_EQ(v->run->exit_reason, KVM_EXIT_HLT);
+	get_regs(v);
+	EXPECT_EQ(v->regs.rip, PLACES * APART + 1);
+	ktap_diag("%u places, native %llu, views %llu", PLACES,
+		  (unsigned long long)stat_value(v->fd, "native"),
+		  (unsigned long long)stat_value(v->fd, "view_found"));
+	vm_free_all();
+	ASSERT_OK(ioctl(storm, STORM_STOP));
+	judge(status(STORM_TIMER, 0));
+}
+
 static void case_spin(void)	{ storms(0); }
 static void case_flags(void)	{ storms(1); }
 static void case_traps(void)	{ storms(2); }
@@ -518,7 +555,7 @@ int main(int argc, char **argv)
 	static const struct ktap_case cases[] = {
 		{ "hold", hold }, { "host", host }, { "spin", case_spin }, { "flags", case_flags }, { "traps", case_traps },
 		{ "user", case_user }, { "trips", case_trips }, { "vectors", case_vectors },
-		{ "met", met },
+		{ "wide", wide }, { "met", met },
 	};
 
 	if (argc > 2 && !strcmp(argv[1], "--"))

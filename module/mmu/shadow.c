@@ -87,6 +87,29 @@ void shadow_free_list(struct list_head *dead)
 static void shadow_zap_page(struct rvm_vm *vm, struct rvm_spage *sp, struct list_head *dead);
 static bool shadow_drop_bytes(struct rvm_vm *vm, struct rvm_spage *sp, u32 offset, u32 len);
 
+/*
+ * What is left in it goes, as by xa_destroy(), which does all of it with interrupts off:
+ * milliseconds, where a guest has left something everywhere.
+ */
+static void shadow_empty(struct xarray *map)
+{
+	XA_STATE(xas, map, 0);
+	u32 n = 0;
+	void *entry;
+
+	xas_lock(&xas);
+	xas_for_each(&xas, entry, ULONG_MAX) {
+		xas_store(&xas, NULL);
+		if (++n % XA_CHECK_SCHED)
+			continue;
+		xas_pause(&xas);
+		xas_unlock(&xas);
+		cond_resched();
+		xas_lock(&xas);
+	}
+	xas_unlock(&xas);
+}
+
 /* No vCPU is left and the notifier is gone. */
 void rvm_shadow_destroy(struct rvm_vm *vm)
 {
@@ -101,9 +124,9 @@ void rvm_shadow_destroy(struct rvm_vm *vm)
 		shadow_zap_page(vm, sp, &dead);
 	write_unlock(&vm->mmu_lock);
 	shadow_free_list(&dead);
-	xa_destroy(&sh->rmap[0]);
-	xa_destroy(&sh->rmap[1]);
-	xa_destroy(&sh->track);
+	shadow_empty(&sh->rmap[0]);
+	shadow_empty(&sh->rmap[1]);
+	shadow_empty(&sh->track);
 	free_page((unsigned long)sh->copy);
 	kvfree(sh);
 	vm->shadow = NULL;
