@@ -481,6 +481,13 @@ static void rvm_sleep(struct rvm_vcpu *v)
 		v->poll_ns = clamp_t(u64, v->poll_ns * 2, min_t(u64, RVM_POLL_START, max), max);
 }
 
+static int rvm_irq_window_exit(struct rvm_vcpu *v)
+{
+	v->stats.user_irq_window++;
+	v->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
+	return 0;
+}
+
 static int rvm_run_loop(struct rvm_vcpu *v)
 {
 	int r;
@@ -489,6 +496,9 @@ static int rvm_run_loop(struct rvm_vcpu *v)
 		if (v->lapic && rvm_lapic_exit(v))
 			return 0;
 		if (unlikely(v->mp_state != KVM_MP_STATE_RUNNABLE) && !rvm_runnable(v)) {
+			/* STI and HLT: it is the client's interrupt that is waited for. */
+			if (rvm_wants_irq_window(v))
+				return rvm_irq_window_exit(v);
 			rvm_sleep(v);
 			if (signal_pending(current)) {
 				v->stats.user_intr++;
@@ -499,11 +509,8 @@ static int rvm_run_loop(struct rvm_vcpu *v)
 		}
 		/* Before the entry as after it: with the window open already, a
 		 * round through the guest would be wasted. */
-		if (rvm_wants_irq_window(v)) {
-			v->stats.user_irq_window++;
-			v->run->exit_reason = KVM_EXIT_IRQ_WINDOW_OPEN;
-			return 0;
-		}
+		if (rvm_wants_irq_window(v))
+			return rvm_irq_window_exit(v);
 		if (rvm_guest_work_pending()) {
 			r = rvm_handle_guest_work();
 			if (r) {

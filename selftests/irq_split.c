@@ -104,6 +104,30 @@ static void eoi_exit(void)
 	free(r);
 }
 
+/* While it is in service its pin is turned to another CPU. */
+static void eoi_moved(void)
+{
+	struct ivcpu *c = start();
+	struct vm *vm = c->v->vm;
+	struct routes *r = calloc(1, sizeof(*r));
+
+	if (dev_is_kvm())
+		SKIP("KVM 6.1 forgets it");
+	ASSERT(r);
+	guest_load(vm, 0x9000, eoi_code);
+	route_msi(r, 4, LAPIC, 0x8000 | 0x4000 | 0x51);
+	ASSERT_OK(set_routes(vm, r));
+	irq_line(vm, 4, 1);
+	set_rip(c->v, 0x9000);
+	run_to(c->v, KVM_EXIT_IO);
+	r->head.nr = 0;
+	route_msi(r, 4, LAPIC | 5 << 12, 0x8000 | 0x4000 | 0x51);
+	ASSERT_OK(set_routes(vm, r));
+	run_to(c->v, KVM_EXIT_IOAPIC_EOI);
+	EXPECT_EQ(c->v->run->eoi.vector, 0x51);
+	free(r);
+}
+
 /* The client's PIC: KVM_INTERRUPT through LINT0, with its window. */
 static void extint(void)
 {
@@ -122,6 +146,58 @@ static void extint(void)
 	EXPECT_EQ(run->ready_for_interrupt_injection, 1);
 	run->request_interrupt_window = 0;
 	run_to(c->v, KVM_EXIT_IO);
+}
+
+/* The guest sleeps in KVM_RUN: the client's interrupt still finds its way. */
+GUEST(halts, 32, "sti\nhlt\ncli\nout %al, $0x12\n1: sti\nhlt\ncli\nout %al, $0x12\njmp 1b\n");
+GUEST(halts64, 64, "sti\nhlt\ncli\nout %al, $0x12\n1: sti\nhlt\ncli\nout %al, $0x12\njmp 1b\n");
+
+static uint32_t mp_state(struct vcpu *v)
+{
+	struct kvm_mp_state mp;
+
+	ASSERT_OK(ioctl(v->fd, KVM_GET_MP_STATE, &mp));
+	return mp.mp_state;
+}
+
+static void expect_woken(struct vcpu *v, int vector)
+{
+	run_to(v, KVM_EXIT_IO);
+	EXPECT_EQ(v->run->io.port, 0x11);
+	EXPECT_EQ(*pio_data(v), vector);
+	run_to(v, KVM_EXIT_IO);
+	EXPECT_EQ(v->run->io.port, 0x12);
+}
+
+static void asleep(void)
+{
+	struct kvm_interrupt i = { .irq = 0x34 };
+	struct ivcpu *c = start();
+	struct vcpu *v = c->v;
+	int r;
+
+	guest_load(v->vm, 0x9000, irq_mode() == MODE_LONG ? halts64 : halts);
+	set_rip(v, 0x9000);
+	/* STI covers HLT: the window opens in it. */
+	v->run->request_interrupt_window = 1;
+	run_to(v, KVM_EXIT_IRQ_WINDOW_OPEN);
+	EXPECT_EQ(v->run->ready_for_interrupt_injection, 1);
+	EXPECT_EQ(mp_state(v), KVM_MP_STATE_HALTED);
+	v->run->request_interrupt_window = 0;
+	ASSERT_OK(ioctl(v->fd, KVM_INTERRUPT, &i));
+	expect_woken(v, 0x34);
+
+	/* It was not waited for: a signal ends the sleep, and the window is open. */
+	kick_me_in(10);
+	do {
+		r = vcpu_run(v);
+		EXPECT_EQ(r, -EINTR);
+	} while (r == -EINTR && mp_state(v) != KVM_MP_STATE_HALTED);
+	kick_me_in(0);
+	EXPECT_EQ(v->run->ready_for_interrupt_injection, 1);
+	i.irq = 0x35;
+	ASSERT_OK(ioctl(v->fd, KVM_INTERRUPT, &i));
+	expect_woken(v, 0x35);
 }
 
 static void x2apic_ids(void)
@@ -161,7 +237,8 @@ int main(void)
 {
 	static const struct ktap_case cases[] = {
 		{ "creation", creation }, { "not_here", not_here }, { "messages", messages },
-		{ "eoi_exit", eoi_exit }, { "extint", extint }, { "x2apic_ids", x2apic_ids },
+		{ "eoi_exit", eoi_exit }, { "eoi_moved", eoi_moved },
+		{ "extint", extint }, { "asleep", asleep }, { "x2apic_ids", x2apic_ids },
 	};
 
 	vmtest_init();

@@ -241,7 +241,7 @@ void rvm_irq_acked(struct rvm_irq *irq, u32 chip, u32 pin);
 /* It is no longer masked.  No lock held. */
 void rvm_irq_unmasked(struct rvm_irq *irq, u32 chip, u32 pin);
 /* Does the client's IOAPIC want to hear of this EOI? */
-bool rvm_routes_eoi(struct rvm_lapic *l, u8 vector);
+bool rvm_routes_eoi(struct rvm_irq *irq, u8 vector);
 
 /* ---- lapic.c ---------------------------------------------------------------- */
 int rvm_lapic_create(struct rvm_vcpu *v);	/* vm->lock held */

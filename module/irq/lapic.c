@@ -559,7 +559,7 @@ static void lapic_eoi(struct rvm_lapic *l)
 		return;
 	if (rvm_chips(l->v->vm) == RVM_CHIPS_ALL)
 		rvm_ioapic_eoi(l->irq, vector, level);
-	else if (level && rvm_routes_eoi(l, vector))
+	else if (level && rvm_routes_eoi(l->irq, vector))
 		l->eoi_vector = vector;
 }
 

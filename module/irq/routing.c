@@ -205,9 +205,12 @@ void rvm_irq_unmasked(struct rvm_irq *irq, u32 chip, u32 pin)
 		rvm_pit_unmasked(pit);
 }
 
-bool rvm_routes_eoi(struct rvm_lapic *l, u8 vector)
+/*
+ * By the vector alone, as on the bus (82093AA §3.2.4, remote IRR): the message may have
+ * been sent elsewhere since.
+ */
+bool rvm_routes_eoi(struct rvm_irq *irq, u8 vector)
 {
-	struct rvm_irq *irq = l->irq;
 	const struct rvm_routes *t;
 	struct rvm_irq_msg m;
 	bool found = false;
@@ -221,7 +224,7 @@ bool rvm_routes_eoi(struct rvm_lapic *l, u8 vector)
 		if (e->type != KVM_IRQ_ROUTING_MSI)
 			continue;
 		msi_decode(irq, e->addr_lo, e->addr_hi, e->data, &m);
-		found = m.level && m.vector == vector && rvm_lapic_matches(l, &m);
+		found = m.level && m.vector == vector;
 	}
 	rcu_read_unlock();
 	return found;
