@@ -12,19 +12,27 @@
 
 #include "chips.h"
 
-#define IO_APIC_PINS	24u
 #define PIC_PINS	16u
+
+static bool has(const struct vm *vm, unsigned int cap)
+{
+	return vm_check_extension(vm, cap) > 0;
+}
 
 int chips_choose(const struct vm *vm, const struct run_opts *o,
 		 enum irqchip_choice *choice, struct diag *d)
 {
-	bool offered = vm_check_extension(vm, KVM_CAP_IRQCHIP) > 0 &&
-		       vm_check_extension(vm, KVM_CAP_PIT2) > 0;
+	bool offered = has(vm, KVM_CAP_IRQCHIP) && has(vm, KVM_CAP_PIT2);
 	int most;
 
 	*choice = o->irqchip;
 	if (o->irqchip == IRQCHIP_KERNEL && !offered)
 		return diag_set(d, "%s has no interrupt controllers in the kernel: give --irqchip user, or load a current module",
+				vm->device);
+	if (o->irqchip == IRQCHIP_SPLIT &&
+	    !(has(vm, KVM_CAP_SPLIT_IRQCHIP) && has(vm, KVM_CAP_IRQ_ROUTING) &&
+	      has(vm, KVM_CAP_SIGNAL_MSI)))
+		return diag_set(d, "%s has no local APICs in the kernel without the other interrupt controllers: leave out --irqchip split, or load a current module",
 				vm->device);
 	if (o->irqchip == IRQCHIP_AUTO)
 		*choice = offered && o->cpus > 1 ? IRQCHIP_KERNEL : IRQCHIP_USER;
@@ -66,21 +74,45 @@ static void route_pin(struct chips *c, unsigned int gsi, unsigned int chip,
  * As in a PC: IRQ n is pin n of the 8259A pair and of the I/O APIC, but for the
  * timer, which is the I/O APIC's pin 2.
  */
-static int route_pins(struct chips *c, struct diag *d)
+static void route_pins(struct chips *c)
 {
 	unsigned int i;
 
-	c->table = calloc(1, sizeof(*c->table) +
-			     CHIPS_ROUTES * sizeof(c->table->entries[0]));
-	if (!c->table)
-		return diag_set(d, "out of memory: free some");
 	for (i = 0; i < PIC_PINS; i++)
 		if (i != 2)
 			route_pin(c, i, i < 8 ? KVM_IRQCHIP_PIC_MASTER :
 						KVM_IRQCHIP_PIC_SLAVE, i & 7);
-	for (i = 0; i < IO_APIC_PINS; i++)
-		if (i != 2)
-			route_pin(c, i, KVM_IRQCHIP_IOAPIC, i ? i : 2);
+	for (i = 0; i < IOAPIC_PINS; i++)
+		if (i != IOAPIC_TIMER_PIN)
+			route_pin(c, i, KVM_IRQCHIP_IOAPIC,
+				  i ? i : IOAPIC_TIMER_PIN);
+}
+
+/*
+ * api.rst, KVM_CAP_SPLIT_IRQCHIP: the messages that these GSIs lead to tell the
+ * kernel which vectors' EOI it is to report.  None does before the guest says so.
+ */
+static void route_messages(struct chips *c)
+{
+	unsigned int i;
+
+	for (i = 0; i < IOAPIC_PINS; i++) {
+		c->table->entries[i].gsi = i;
+		c->table->entries[i].type = KVM_IRQ_ROUTING_MSI;
+	}
+	c->table->nr = IOAPIC_PINS;
+}
+
+static int make_routes(struct chips *c, bool split, struct diag *d)
+{
+	c->table = calloc(1, sizeof(*c->table) +
+			     CHIPS_ROUTES * sizeof(c->table->entries[0]));
+	if (!c->table)
+		return diag_set(d, "out of memory: free some");
+	if (split)
+		route_messages(c);
+	else
+		route_pins(c);
 	if (ioctl(c->vm->vm_fd, KVM_SET_GSI_ROUTING, c->table))
 		return diag_set(d, "%s: KVM_SET_GSI_ROUTING failed: %s",
 				c->vm->device, strerror(errno));
@@ -154,27 +186,48 @@ static void send_message(void *ctx, struct msi *msi)
 	ioctl(c->vm->vm_fd, KVM_SIGNAL_MSI, &m);
 }
 
-int chips_create(struct chips *c, const struct vm *vm, struct diag *d)
+static int make_all(const struct vm *vm, struct diag *d)
 {
 	/* Port 61h is the kernel's, too, there being nobody else for it. */
 	struct kvm_pit_config pit = { .flags = KVM_PIT_SPEAKER_DUMMY };
 
-	memset(c, 0, sizeof(*c));
-	c->vm = vm;
-	pthread_mutex_init(&c->lock, NULL);
-	c->next_gsi = FIRST_MSI;
 	if (ioctl(vm->vm_fd, KVM_CREATE_IRQCHIP, 0))
 		return diag_set(d, "%s: KVM_CREATE_IRQCHIP failed: %s; see the kernel log, or give --irqchip user",
 				vm->device, strerror(errno));
 	if (ioctl(vm->vm_fd, KVM_CREATE_PIT2, &pit))
 		return diag_set(d, "%s: KVM_CREATE_PIT2 failed: %s; see the kernel log, or give --irqchip user",
 				vm->device, strerror(errno));
-	c->routing = vm_check_extension(vm, KVM_CAP_IRQ_ROUTING) > 0;
-	if (c->routing && route_pins(c, d))
+	return 0;
+}
+
+static int make_split(const struct vm *vm, struct diag *d)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_SPLIT_IRQCHIP, .args = { IOAPIC_PINS },
+	};
+
+	if (ioctl(vm->vm_fd, KVM_ENABLE_CAP, &cap))
+		return diag_set(d, "%s: KVM_CAP_SPLIT_IRQCHIP was refused: %s; see the kernel log, or leave out --irqchip split",
+				vm->device, strerror(errno));
+	return 0;
+}
+
+int chips_create(struct chips *c, const struct vm *vm,
+		 enum irqchip_choice which, struct diag *d)
+{
+	bool split = which == IRQCHIP_SPLIT;
+
+	memset(c, 0, sizeof(*c));
+	c->vm = vm;
+	pthread_mutex_init(&c->lock, NULL);
+	c->next_gsi = FIRST_MSI;
+	if (split ? make_split(vm, d) : make_all(vm, d))
 		return -1;
-	c->irqfd = c->routing && vm_check_extension(vm, KVM_CAP_IRQFD) > 0;
-	c->messages = c->irqfd ||
-		      vm_check_extension(vm, KVM_CAP_SIGNAL_MSI) > 0;
+	c->routing = has(vm, KVM_CAP_IRQ_ROUTING);
+	if (c->routing && make_routes(c, split, d))
+		return -1;
+	c->irqfd = c->routing && has(vm, KVM_CAP_IRQFD);
+	c->messages = c->irqfd || has(vm, KVM_CAP_SIGNAL_MSI);
 	c->line = (struct irq_sink){ set_line, c };
 	c->msi = (struct msi_sink){ update_message, send_message, c };
 	return 0;

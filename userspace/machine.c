@@ -16,6 +16,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "boot/acpi.h"
 #include "machine.h"
 
 #define NSEC_PER_SEC	1000000000ull
@@ -188,9 +189,11 @@ static void wait_kick(struct machine *m)
 /* Has the timer kick when the interval timer's next edge is due. */
 static void arm_timer(struct machine *m)
 {
-	uint64_t next = pit_next(&m->pit);
+	uint64_t next = has_pic(m) ? pit_next(&m->pit) : PIT_NEVER;
 	struct itimerspec its = { 0 };
 
+	if (m->show_at < next)
+		next = m->show_at;
 	if (next == m->timer_armed)
 		return;
 	m->timer_armed = next;
@@ -234,18 +237,28 @@ static int inject(struct machine *m)
 /* Has output that has no line end shown in a moment.  Machine lock held. */
 static void show_soon(struct machine *m)
 {
-	const struct itimerspec its = { .it_value.tv_nsec = 10 * 1000 * 1000 };
+	if (m->show_at == PIT_NEVER)
+		m->show_at = monotonic_ns(NULL) + NSEC_PER_SEC / 100;
+}
 
-	if (m->out_timed)
-		return;
-	m->out_timed = true;
-	timer_settime(m->timer, 0, &its, NULL);
+/*
+ * Another vCPU than the first has used devices: has that one look at what concerns
+ * it.  Machine lock held; @intr: the PIC's output before.
+ */
+static void tell_first(struct machine *m, bool intr)
+{
+	if (m->out_now || (!intr && has_pic(m) && pic_intr(&m->pic)))
+		machine_kick(m);
+	if (m->out_fill)
+		show_soon(m);
+	arm_timer(m);
 }
 
 static void handle_io(struct machine *m, const struct vcpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
 	uint8_t *data = (uint8_t *)run + run->io.data_offset;
+	bool intr;
 	uint32_t i;
 
 	if (m->board.has_pci && pci_owns_port(run->io.port, run->io.size)) {
@@ -255,19 +268,16 @@ static void handle_io(struct machine *m, const struct vcpu *cpu)
 		return;
 	}
 	pthread_mutex_lock(&m->lock);
+	intr = has_pic(m) && pic_intr(&m->pic);
 	for (i = 0; i < run->io.count; i++, data += run->io.size) {
 		if (run->io.direction == KVM_EXIT_IO_OUT)
 			bus_write(&m->bus, run->io.port, run->io.size, data);
 		else
 			bus_read(&m->bus, run->io.port, run->io.size, data);
 	}
-	/* The first vCPU looks at it by itself, if it is awake. */
-	if (m->out_fill && m->kernel_chips) {
-		if (m->out_now && cpu->id)
-			machine_kick(m);
-		else
-			show_soon(m);
-	}
+	/* The first vCPU looks by itself, before it enters the guest. */
+	if (cpu->id)
+		tell_first(m, intr);
 	pthread_mutex_unlock(&m->lock);
 }
 
@@ -276,6 +286,15 @@ static void handle_mmio(struct machine *m, const struct vcpu *cpu)
 {
 	struct kvm_run *run = cpu->run;
 
+	if (m->irqchip == IRQCHIP_SPLIT &&
+	    run->mmio.phys_addr - IO_APIC_ADDR < IOAPIC_SIZE) {
+		pthread_mutex_lock(&m->lock);
+		ioapic_mmio(&m->ioapic,
+			    (uint32_t)(run->mmio.phys_addr - IO_APIC_ADDR),
+			    run->mmio.len, run->mmio.data, run->mmio.is_write);
+		pthread_mutex_unlock(&m->lock);
+		return;
+	}
 	if (m->board.has_pci && run->mmio.len <= sizeof(run->mmio.data) &&
 	    pci_mmio(&m->board.pci, run->mmio.phys_addr, run->mmio.len,
 		     run->mmio.data, run->mmio.is_write))
@@ -398,6 +417,11 @@ static int handle_exit(struct machine *m, const struct vcpu *cpu)
 	case KVM_EXIT_IRQ_WINDOW_OPEN:
 	case KVM_EXIT_SET_TPR:
 		return -1;
+	case KVM_EXIT_IOAPIC_EOI:
+		pthread_mutex_lock(&m->lock);
+		ioapic_eoi(&m->ioapic, run->eoi.vector);
+		pthread_mutex_unlock(&m->lock);
+		return -1;
 	case KVM_EXIT_INTR:
 		drain_kick();
 		if (!cpu->id)
@@ -458,29 +482,27 @@ static int prepare(struct machine *m)
 	 */
 	pthread_mutex_lock(&m->lock);
 	show = m->out_fill && (m->out_now || m->kicked || m->halted);
+	if (m->kicked)
+		m->show_at = PIT_NEVER;
 	pthread_mutex_unlock(&m->lock);
 	if (show)
 		console_flush(m, true);
 	pthread_mutex_lock(&m->lock);
 	if (m->stop != STOP_NOT) {
 		ret = -1;
-	} else if (m->kernel_chips) {
-		if (m->kicked)
-			m->out_timed = false;
-		m->kicked = false;
-		if (m->out_fill > OUT_PER_EXIT)
-			ret = 0;
 	} else {
-		if (m->kicked) {
-			m->kicked = false;
+		if (m->kicked && has_pic(m))
 			pit_timer(&m->pit);
-		}
+		m->kicked = false;
+		/* Where HLT is no exit it might stay here as long as the guest sleeps. */
+		if (m->out_fill && has_lapics(m))
+			show_soon(m);
 		arm_timer(m);
 		if (m->halted && pic_intr(&m->pic))
 			m->halted = false;
 		if (m->halted || m->out_fill > OUT_PER_EXIT)
 			ret = 0;
-		else if (inject(m))
+		else if (has_pic(m) && inject(m))
 			ret = -2;
 	}
 	pthread_mutex_unlock(&m->lock);
@@ -633,6 +655,7 @@ static int make_timer(struct machine *m, struct diag *d)
 		return diag_set(d, "the interval timer cannot be made: %s",
 				strerror(errno));
 	m->timer_armed = PIT_NEVER;
+	m->show_at = PIT_NEVER;
 	return 0;
 }
 
@@ -642,16 +665,20 @@ static void set_line_locked(void *ctx, unsigned int line, bool level)
 	struct machine *m = ctx;
 
 	pic_set_irq(&m->pic, line, level);
+	if (m->irqchip == IRQCHIP_SPLIT)
+		ioapic_set_irq(&m->ioapic, line ? line : IOAPIC_TIMER_PIN,
+			       level);
 }
 
 static void set_line(void *ctx, unsigned int line, bool level)
 {
 	struct machine *m = ctx;
-	bool wanted;
+	bool intr, wanted;
 
 	pthread_mutex_lock(&m->lock);
-	pic_set_irq(&m->pic, line, level);
-	wanted = level && pic_intr(&m->pic);
+	intr = pic_intr(&m->pic);
+	set_line_locked(m, line, level);
+	wanted = !intr && pic_intr(&m->pic);
 	pthread_mutex_unlock(&m->lock);
 	/* The vCPU itself looks before it enters the guest again. */
 	if (wanted && !pthread_equal(pthread_self(), m->cpu_thread[0]))
@@ -674,20 +701,24 @@ static void set_elcr(struct machine *m)
 	bus_write(&m->bus, 0x4d0, 2, elcr);
 }
 
-/* The chips are the kernel's, or ours. */
+/* Those chips that are not the kernel's are ours. */
 static void attach_chips(struct machine *m)
 {
-	if (m->kernel_chips) {
-		m->line_locked = (struct irq_sink){ set_kernel_line, m };
-		m->line = m->line_locked;
+	if (has_lapics(m)) {
 		pm_init(&m->pm, monotonic_ns, NULL);
 		pm_attach(&m->pm, &m->bus);
+	}
+	if (!has_pic(m)) {
+		m->line_locked = (struct irq_sink){ set_kernel_line, m };
+		m->line = m->line_locked;
 		return;
 	}
 	m->line_locked = (struct irq_sink){ set_line_locked, m };
 	m->line = (struct irq_sink){ set_line, m };
 	pic_init(&m->pic);
-	pit_init(&m->pit, &m->pic, monotonic_ns, NULL);
+	pit_init(&m->pit, &m->line_locked, monotonic_ns, NULL);
+	if (m->irqchip == IRQCHIP_SPLIT)
+		ioapic_init(&m->ioapic, &m->chips.msi);
 	pic_attach(&m->pic, &m->bus);
 	pit_attach(&m->pit, &m->bus);
 	if (m->board.devices)
@@ -714,7 +745,7 @@ int machine_init(struct machine *m, struct diag *d)
 	serial_attach(&m->serial, &m->bus);
 	if (make_timer(m, d))
 		return -1;
-	if (m->kernel_chips && m->chips.messages)
+	if (has_lapics(m) && m->chips.messages)
 		msi = &m->chips.msi;
 	if (board_plug(&m->board, &m->vm, &m->line, msi, d))
 		return -1;
@@ -745,6 +776,7 @@ void machine_print_stats(struct machine *m)
 		[KVM_EXIT_FAIL_ENTRY] = "fail_entry",
 		[KVM_EXIT_INTERNAL_ERROR] = "internal_error",
 		[KVM_EXIT_SYSTEM_EVENT] = "system_event",
+		[KVM_EXIT_IOAPIC_EOI] = "ioapic_eoi",
 	};
 	unsigned int i;
 
@@ -765,6 +797,8 @@ void machine_print_stats(struct machine *m)
 		(unsigned long long)m->pit.missed);
 	say_raw("stat: user_pic_spurious %llu",
 		(unsigned long long)m->pic.spurious);
+	say_raw("stat: user_ioapic_sent %llu",
+		(unsigned long long)m->ioapic.sent);
 	say_raw("stat: user_io_unclaimed %llu",
 		(unsigned long long)(m->bus.unclaimed_reads +
 				     m->bus.unclaimed_writes));

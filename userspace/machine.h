@@ -14,9 +14,9 @@
  * kick that comes at any other moment stays pending and ends the next KVM_RUN
  * or the next wait at once: none is lost, and nothing has to be polled.
  * Whoever changes the state does so first, under the lock, and kicks then;
- * the vCPU takes the kick first and looks at the state then.  The interval
- * timer kicks by itself (a POSIX timer aimed at the first vCPU's thread); with
- * the kernel's chips that timer has output shown that has no line end.
+ * the vCPU takes the kick first and looks at the state then.  A POSIX timer that is
+ * aimed at the first vCPU's thread kicks it by itself: for the interval timer, if
+ * that is ours, and to show output that has no line end.
  */
 #ifndef RINGVM_MACHINE_H
 #define RINGVM_MACHINE_H
@@ -30,6 +30,7 @@
 #include "board.h"
 #include "chips.h"
 #include "devices/bus.h"
+#include "devices/ioapic.h"
 #include "devices/pic.h"
 #include "devices/pit.h"
 #include "devices/pm.h"
@@ -66,8 +67,9 @@ struct machine {
 
 	pthread_mutex_t lock;
 	struct bus bus;
-	struct pic pic;
+	struct pic pic;			/* these three if they are ours */
 	struct pit pit;
+	struct ioapic ioapic;
 	struct pm pm;
 	struct rtc rtc;
 	struct ports ports;
@@ -80,14 +82,16 @@ struct machine {
 
 	struct board board;
 	struct chips chips;		/* the kernel's, or not made */
-	bool kernel_chips;
+	enum irqchip_choice irqchip;	/* settled before the VM is made */
 
 	/* the lock guards these */
 	uint8_t out[OUT_SIZE];
 	size_t out_fill;
 	bool out_now;
 	bool out_dead;
-	bool out_timed;			/* the timer is armed to show it */
+	uint64_t show_at;		/* it is to be shown then, or PIT_NEVER */
+	timer_t timer;
+	uint64_t timer_armed;
 	pthread_cond_t out_room;
 	uint64_t exits[EXIT_REASONS];
 	uint64_t mmio_unclaimed;
@@ -96,8 +100,6 @@ struct machine {
 	unsigned int threads;		/* of them that exist */
 
 	/* the first vCPU's thread only */
-	timer_t timer;
-	uint64_t timer_armed;
 	bool kicked;
 	bool halted;
 	uint64_t interrupts;
@@ -108,6 +110,18 @@ struct machine {
 	int signal_fd;
 	bool io_end;
 };
+
+/* The local APICs are the kernel's: HLT is no exit, vCPUs may be several. */
+static inline bool has_lapics(const struct machine *m)
+{
+	return m->irqchip != IRQCHIP_USER;
+}
+
+/* The 8259A pair and the 8254 are ours. */
+static inline bool has_pic(const struct machine *m)
+{
+	return m->irqchip != IRQCHIP_KERNEL;
+}
 
 /* Blocks the handled signals; before any thread exists. */
 int machine_block_signals(struct diag *d);

@@ -156,10 +156,12 @@ static int parse_irqchip(const char *text, enum irqchip_choice *choice,
 {
 	if (!strcmp(text, "kernel"))
 		*choice = IRQCHIP_KERNEL;
+	else if (!strcmp(text, "split"))
+		*choice = IRQCHIP_SPLIT;
 	else if (!strcmp(text, "user"))
 		*choice = IRQCHIP_USER;
 	else
-		return diag_set(d, "--irqchip '%.64s' is no place for interrupt controllers: give kernel or user",
+		return diag_set(d, "--irqchip '%.64s' is no place for interrupt controllers: give kernel, split or user",
 				text);
 	return 0;
 }

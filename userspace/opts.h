@@ -36,6 +36,7 @@ enum boot_choice {
 enum irqchip_choice {
 	IRQCHIP_AUTO,
 	IRQCHIP_KERNEL,
+	IRQCHIP_SPLIT,		/* local APICs in the kernel, the others here */
 	IRQCHIP_USER,
 };
 

@@ -182,19 +182,17 @@ static int build(const struct run_opts *o, struct machine *m,
 {
 	struct mem_split mem = mem_split(o->mem);
 	struct boot_plan plan;
-	enum irqchip_choice irqchip;
 	bool long_mode;
 
 	if (open_node(o, &m->vm, &f->image, d))
 		return -1;
 	if (choose_protocol(o, &m->vm, &f->image, &long_mode, d) ||
-	    chips_choose(&m->vm, o, &irqchip, d) ||
+	    chips_choose(&m->vm, o, &m->irqchip, d) ||
 	    boot_plan(&f->image, &mem, f->initrd_size, strlen(o->append),
 		      long_mode, &plan, d) ||
 	    vm_create(&m->vm, &mem, d))
 		return -1;
-	m->kernel_chips = irqchip == IRQCHIP_KERNEL;
-	if (m->kernel_chips && chips_create(&m->chips, &m->vm, d))
+	if (has_lapics(m) && chips_create(&m->chips, &m->vm, m->irqchip, d))
 		return -1;
 	if (vm_create_cpus(&m->vm, o->cpus, d))
 		return -1;
@@ -203,11 +201,11 @@ static int build(const struct run_opts *o, struct machine *m,
 	    read_all("initrd", f->initrd_fd, m->vm.ram + plan.initrd,
 		     f->initrd_size, d))
 		return -1;
-	if (m->kernel_chips)
+	if (has_lapics(m))
 		write_acpi(m);
-	if (vm_set_cpuid(&m->vm, o->no_pv, m->kernel_chips, d))
+	if (vm_set_cpuid(&m->vm, o->no_pv, has_lapics(m), d))
 		return -1;
-	return vm_set_entry(&m->vm, &plan, m->kernel_chips, d);
+	return vm_set_entry(&m->vm, &plan, has_lapics(m), d);
 }
 
 static int report_stop(const struct machine *m)

@@ -213,6 +213,11 @@ static void latch_status(struct pit *pit, struct pit_channel *c)
 	c->status_latched = true;
 }
 
+static void set_output(struct pit *pit, bool level)
+{
+	pit->irq->set(pit->irq->ctx, 0, level);
+}
+
 static void control_write(struct pit *pit, uint8_t value)
 {
 	struct pit_channel *c;
@@ -249,7 +254,7 @@ static void control_write(struct pit *pit, uint8_t value)
 	if (c == &pit->ch[0]) {
 		pit->next = PIT_NEVER;
 		if (c->mode == 0)
-			pic_set_irq(pit->pic, 0, false);
+			set_output(pit, false);
 	}
 }
 
@@ -320,8 +325,8 @@ void pit_timer(struct pit *pit)
 	if (pit->next == PIT_NEVER || pit->now(pit->clock) < pit->next)
 		return;
 	d = elapsed(pit, c);
-	pic_set_irq(pit->pic, 0, false);
-	pic_set_irq(pit->pic, 0, true);
+	set_output(pit, false);
+	set_output(pit, true);
 	pit->edges++;
 	if (c->mode == 2 || c->mode == 3) {
 		last = ns_to_ticks(pit->next - c->start) / c->reload;
@@ -335,12 +340,13 @@ uint64_t pit_next(const struct pit *pit)
 	return pit->next;
 }
 
-void pit_init(struct pit *pit, struct pic *pic, clock_fn now, void *clock)
+void pit_init(struct pit *pit, const struct irq_sink *irq, clock_fn now,
+	      void *clock)
 {
 	unsigned int i;
 
 	memset(pit, 0, sizeof(*pit));
-	pit->pic = pic;
+	pit->irq = irq;
 	pit->now = now;
 	pit->clock = clock;
 	pit->next = PIT_NEVER;

@@ -21,7 +21,7 @@
 #include <stdint.h>
 
 #include "bus.h"
-#include "pic.h"
+#include "irq.h"
 
 #define PIT_HZ		1193182u
 #define PIT_NEVER	UINT64_MAX
@@ -50,7 +50,7 @@ struct pit_channel {
 
 struct pit {
 	struct pit_channel ch[3];
-	struct pic *pic;
+	const struct irq_sink *irq;
 	clock_fn now;
 	void *clock;
 	uint64_t next;		/* next rising edge of output 0, ns */
@@ -60,7 +60,9 @@ struct pit {
 	bool refresh;		/* port 0x61 bit 4: toggles */
 };
 
-void pit_init(struct pit *pit, struct pic *pic, clock_fn now, void *clock);
+/* Output 0 is line 0 of @irq, which stays the caller's. */
+void pit_init(struct pit *pit, const struct irq_sink *irq, clock_fn now,
+	      void *clock);
 void pit_attach(struct pit *pit, struct bus *bus);
 
 /* When pit_timer() is to be called next, in ns of the clock, or PIT_NEVER. */

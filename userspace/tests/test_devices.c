@@ -94,7 +94,7 @@ static void set_up(void)
 	rooms = 0;
 	bus_init(&bus);
 	pic_init(&pic);
-	pit_init(&pit, &pic, test_clock, NULL);
+	pit_init(&pit, &line, test_clock, NULL);
 	rtc_init(&rtc, 256ull << 20, 0, test_wall, NULL);
 	ports_init(&ports);
 	serial_init(&serial, &line, &sink);

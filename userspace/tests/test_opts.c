@@ -145,6 +145,10 @@ static void run_everything(void)
 	CHECK(!o.best);
 	CHECK(!RUN(&o, "--kernel", "k", "--cpus=64", "--irqchip=kernel"));
 	CHECK(o.cpus == 64 && o.irqchip == IRQCHIP_KERNEL);
+	CHECK(!RUN(&o, "--kernel", "k", "--cpus=64", "--irqchip=split"));
+	CHECK(o.cpus == 64 && o.irqchip == IRQCHIP_SPLIT);
+	CHECK(!RUN(&o, "--kernel", "k", "--irqchip", "user"));
+	CHECK(o.irqchip == IRQCHIP_USER);
 	CHECK(!RUN(&o, "--kernel", "k", "--append", ""));
 	CHECK(o.best);
 	CHECK(!strcmp(o.append, ""));
@@ -197,7 +201,7 @@ static void run_refused(void)
 	CHECK(RUN(&o, "--kernel", "k", "--cpus", "65") && says("1 to 64"));
 	CHECK(RUN(&o, "--kernel", "k", "--cpus", "2x") && says("1 to 64"));
 	CHECK(RUN(&o, "--kernel", "k", "--cpus", "-1") && says("1 to 64"));
-	CHECK(RUN(&o, "--kernel", "k", "--irqchip", "pic") && says("kernel or user"));
+	CHECK(RUN(&o, "--kernel", "k", "--irqchip", "pic") && says("kernel, split or user"));
 	CHECK(RUN(&o, "--kernel", "k", "--irqchip", "user", "--cpus", "2") && says("one CPU only"));
 	CHECK(RUN(&o, "--kernel", "k", "--disk", "") && says("--disk is empty"));
 	CHECK(RUN(&o, "--kernel", "k", "--disk", ",ro") && says("--disk is empty"));
