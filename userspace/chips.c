@@ -35,7 +35,7 @@ int chips_choose(const struct vm *vm, const struct run_opts *o,
 		return diag_set(d, "%s has no local APICs in the kernel without the other interrupt controllers: leave out --irqchip split, or load a current module",
 				vm->device);
 	if (o->irqchip == IRQCHIP_AUTO)
-		*choice = offered && o->cpus > 1 ? IRQCHIP_KERNEL : IRQCHIP_USER;
+		*choice = offered ? IRQCHIP_KERNEL : IRQCHIP_USER;
 	if (*choice == IRQCHIP_USER && o->cpus > 1)
 		return diag_set(d, "--cpus %u needs interrupt controllers in the kernel: %s",
 				o->cpus, o->irqchip == IRQCHIP_USER ?

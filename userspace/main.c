@@ -49,7 +49,7 @@ static const char run_text[] =
 "  --console WHICH  serial or virtio (default: serial)\n"
 "  --cpus N         CPUs of the guest (default: 1)\n"
 "  --irqchip WHERE  kernel, split or user: interrupt controllers (default:\n"
-"                   kernel for more than one CPU)\n"
+"                   kernel if the node offers them, else user)\n"
 "  --mode MODE      best, vmx, svm, ring1 or interp (default: best)\n"
 "  --device PATH    a node by name instead of a mode; /dev/kvm works as well\n"
 "  --boot PROTOCOL  auto, 32 or 64: boot protocol (default: auto)\n"

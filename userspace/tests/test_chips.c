@@ -110,7 +110,7 @@ static bool says(const char *part)
 static void choice(void)
 {
 	set_up(true, true);
-	CHECK_EQ(choose(IRQCHIP_AUTO, 1), IRQCHIP_USER);
+	CHECK_EQ(choose(IRQCHIP_AUTO, 1), IRQCHIP_KERNEL);
 	CHECK_EQ(choose(IRQCHIP_AUTO, 8), IRQCHIP_KERNEL);
 	CHECK_EQ(choose(IRQCHIP_KERNEL, 1), IRQCHIP_KERNEL);
 	CHECK_EQ(choose(IRQCHIP_SPLIT, 1), IRQCHIP_SPLIT);
