@@ -312,8 +312,8 @@ static void judge(struct storm_status s)
 	EXPECT_EQ(s.received, s.sent);
 	EXPECT_EQ(s.extra, 0);
 	if (s.bad)
-		KTAP_FAIL_("%llu handlers found %s changed", s.bad,
-			   s.bad_word < STORM_NR_WORDS ? word_name[s.bad_word] : "?");
+		KTAP_FAIL_("%llu handlers found %s changed, last by bits %#llx", s.bad,
+			   s.bad_word < STORM_NR_WORDS ? word_name[s.bad_word] : "?", s.bad_bits);
 }
 
 /* All received, or nothing at all received for a long time. */

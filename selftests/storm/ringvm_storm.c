@@ -59,6 +59,7 @@ struct storm {
 	call_single_data_t csd;
 	u32 kind, from, to, min_ns, max_ns;
 	u32 bad_word;
+	u64 bad_bits;
 	u64 want, random;
 	u64 sent;			/* by @from alone */
 	u64 received, extra, bad;	/* by @to alone */
@@ -235,13 +236,21 @@ static void storm_read_state(struct storm_state *s)
 /* On @to, in whatever context the storm is of. */
 static void storm_receive(struct storm *s)
 {
+	bool nmi = s->kind == STORM_NMI;
+	u64 bits;
 	size_t i;
 
-	for (i = s->kind == STORM_NMI ? NOT_IN_NMI : 0; i < ARRAY_SIZE(checked); i++)
-		if (storm_word(checked[i]) != s->reference[i]) {
+	for (i = nmi ? NOT_IN_NMI : 0; i < ARRAY_SIZE(checked); i++) {
+		bits = storm_word(checked[i]) ^ s->reference[i];
+		/* Without INVPCID the kernel flushes what is global by PGE, off and on. */
+		if (nmi && checked[i] == STORM_W_cr4 && !boot_cpu_has(X86_FEATURE_INVPCID))
+			bits &= ~(u64)X86_CR4_PGE;
+		if (bits) {
 			s->bad++;
 			s->bad_word = checked[i];
+			s->bad_bits = bits;
 		}
+	}
 	if (!READ_ONCE(s->waiting))
 		WRITE_ONCE(s->extra, s->extra + 1);
 	WRITE_ONCE(s->received, s->received + 1);
@@ -438,6 +447,7 @@ static void storm_status(struct storm_status *st)
 	st->extra = READ_ONCE(s->extra);
 	st->bad = READ_ONCE(s->bad);
 	st->bad_word = s->bad_word;
+	st->bad_bits = s->bad_bits;
 }
 
 static void storm_get_late(struct storm_late *sl)

@@ -32,12 +32,13 @@ struct storm_run {
 /*
  * How the storm of this kind on CPU @to goes.  @extra: received without having been
  * sent.  @bad: handlers that found the CPU in a state that is not the host's; @bad_word:
- * what was wrong in the last of them, an index of STORM_WORDS.
+ * what was wrong in the last of them, an index of STORM_WORDS, and @bad_bits how.
  */
 struct storm_status {
 	__u32 kind, to;
 	__u64 sent, received, extra, bad;
 	__u32 bad_word, pad;
+	__u64 bad_bits;
 };
 
 /*
