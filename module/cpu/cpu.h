@@ -82,7 +82,7 @@ int rvm_get_wall_clock(struct rvm_vcpu *v, u32 msr, u64 *val, bool host);
 int rvm_set_system_time(struct rvm_vcpu *v, u32 msr, u64 val, bool host);
 
 /* ---- fpu.c ------------------------------------------------------------- */
-bool rvm_on_tcg(void);
+bool rvm_on_tcg(void);				/* the host's CPU is emulated by QEMU */
 void rvm_fpu_setup(void);			/* at load: what XCR0 bits exist */
 extern u64 rvm_host_xcr0;
 extern u64 rvm_supported_xcr0;

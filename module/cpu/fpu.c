@@ -46,8 +46,8 @@ static void rvm_probe_mxcsr(void)
 
 /*
  * Is the host's CPU QEMU's emulated one?  It names itself in CPUID.  Its AMD-V does not
- * know the XSETBV intercept, so the guest changes XCR0 unseen; svm_inject_irq() has
- * another reason to ask.
+ * know the XSETBV intercept, so the guest changes XCR0 unseen; what else its VMRUN does
+ * differently is told in svm_inject_irq() and svm_collect().
  */
 bool rvm_on_tcg(void)
 {
